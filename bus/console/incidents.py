@@ -42,6 +42,7 @@ class Joined(msgspec.Struct, frozen=True, kw_only=True):
         stamp: of what it was made.
         group: the incident of each bulletin that is in one.
         offers: the suggestions about each bulletin.
+        apart: the bulletins of which a person has said that they do not belong to an incident, and those of that incident.
     """
 
     found: Together
@@ -50,6 +51,7 @@ class Joined(msgspec.Struct, frozen=True, kw_only=True):
     stamp: tuple[object, ...]
     group: dict[str, incidents.Group]
     offers: dict[str, tuple[incidents.Suggestion, ...]]
+    apart: frozenset[str]
 
     def of(self, id_: str) -> incidents.Group | None:
         """The incident of a bulletin, alone in it where it is joined to nothing; None outside the window."""
@@ -90,6 +92,7 @@ def joined_of(
         stamp=stamp,
         group={id_: group for group in found.groups for id_ in group.members},
         offers={id_: tuple(some) for id_, some in offers.items()},
+        apart=frozenset(id_ for pair in incidents.apart(made) for id_ in pair),
     )
 
 
@@ -108,13 +111,16 @@ class Incidents:
         """Those of which something is kept, the one that was asked for last at the end."""
         return tuple(self._kept)
 
-    async def of(self, clearance: Clearance, now: dt.datetime, *, wait: bool = False) -> Kept:
+    async def of(
+        self, clearance: Clearance, now: dt.datetime, *, wait: bool = False, first: bool = False
+    ) -> Kept:
         """What is kept for a clearance; where it is old, or nothing is, the next is begun.
 
         Args:
             clearance: whose.
             now: the present.
             wait: whether to wait for one that knows all up to now, as after a decision.
+            first: whether to wait where nothing is kept: a page says so and is loaded again, a program does not.
 
         Raises:
             StoreError: as `Reading.ask`.
@@ -130,7 +136,7 @@ class Incidents:
         task = self._making.get(clearance)
         if task is None or wait:
             task = self._begin(clearance, now, made, stamp)
-        if wait:
+        if wait or (first and joined is None):
             return Kept(joined=await asyncio.shield(task), is_stale=False)
         return Kept(joined=joined, is_stale=True)
 

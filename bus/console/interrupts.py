@@ -5,15 +5,22 @@ from __future__ import annotations
 import datetime as dt
 import sqlite3
 from collections.abc import Collection, Sequence
-from typing import NamedTuple
+from itertools import islice
 
 import msgspec
 
-from bus.console.pages import has_its_id
+from bus.console.pages import duties, has_its_id
 from bus.console.reading import Shelf
 from bus.desk.four_eyes import Waiting
-from bus.notify import Asking, Item, Rule, Settings, Sort, asking_of, deciding, looking
+from bus.hub.picture import Owed, priorities
+from bus.notify import Asking, Item, Rule, Settings, Sort, asking_of, deciding, looking, nearly_due
 from bus.policy import Clearance
+from schemas.vocab import Status
+
+MOST_UNREAD = 40
+"""So many acknowledgements interrupt one person at the most, the gravest; the page of clocks has all."""
+LEAST = 4
+"""The least grave priority."""
 
 
 class Alert(msgspec.Struct, frozen=True, kw_only=True):
@@ -40,13 +47,6 @@ class Alert(msgspec.Struct, frozen=True, kw_only=True):
     once: str = ""
 
 
-class Unread(NamedTuple):
-    """A bulletin whose acknowledgement is nearly due, and its name at the desk."""
-
-    name: str
-    item: Item
-
-
 def alerts_after(
     db: sqlite3.Connection, shelf: Shelf, clearance: Clearance, last: int, now: dt.datetime
 ) -> tuple[Alert, ...]:
@@ -71,50 +71,53 @@ def alerts_after(
 
 
 def unread(
-    db: sqlite3.Connection, shelf: Shelf, clearance: Clearance, now: dt.datetime
-) -> tuple[Unread, ...]:
-    """What this hub must acknowledge with no more than a quarter of the time left, as far as somebody may read it."""
+    db: sqlite3.Connection,
+    shelf: Shelf,
+    clearance: Clearance,
+    now: dt.datetime,
+    aside: Collection[str] = (),
+) -> tuple[Item, ...]:
+    """What this hub must acknowledge with no more than a quarter of the time left, as far as somebody may read it; the gravest first.
+
+    Args:
+        db: a hub's store, inside a read.
+        shelf: whose hub it is, the registry, and what pages keep.
+        clearance: whose limits.
+        now: the present.
+        aside: what the desk calls the bulletins that are put aside.
+    """
     if not clearance.audiences:
         return ()
-    found = looking.look_at_clocks(db, _asking(shelf, clearance), now)
-    return tuple(
-        Unread(
-            seen.item.about
-            if has_its_id(db, seen.item.about, seen.item.issuer)
-            else f"{seen.item.issuer}/{seen.item.about}",
-            seen.item,
-        )
-        for seen in found
-    )
+    near = nearly_due(duties(db, shelf, clearance, now), now)
+    grave = priorities(db, clearance, Status.ACTUAL, [each.id for each in near])
+    near.sort(key=lambda each: (grave.get(each.id, LEAST), each.due))
+    some = islice((each for each in near if _name(db, each) not in aside), MOST_UNREAD)
+    return tuple(seen.item for seen in looking.look_at_due(db, _asking(shelf, clearance), some, now))
 
 
-def of_person(
-    acks: Sequence[Unread], waiting: Sequence[Waiting], aside: Collection[str], now: dt.datetime
-) -> tuple[Alert, ...]:
-    """What interrupts one person: what is to be acknowledged soon and is not put aside, and approvals that are asked. Pure.
+def _name(db: sqlite3.Connection, each: Owed) -> str:
+    """What the desk calls a bulletin."""
+    return each.id if has_its_id(db, each.id, each.issuer) else f"{each.issuer}/{each.id}"
+
+
+def of_person(acks: Sequence[Item], waiting: Sequence[Waiting], now: dt.datetime) -> tuple[Alert, ...]:
+    """What interrupts one person: what is to be acknowledged soon, and approvals that are asked. Pure.
 
     Args:
         acks: what is to be acknowledged, as far as the person may do that.
         waiting: the drafts that wait for the person.
-        aside: names of bulletins that are put aside.
         now: the present.
     """
-    near = [
-        each
-        for each in acks
-        if each.name not in aside and deciding.is_nearly_due(each.item.start, each.item.due, now)
-    ]
-    near.sort(key=lambda each: (each.item.priority, each.item.due or now))
     asked = [each for each in waiting if not each.is_granted and each.until > now.timestamp()]
     return (
         *(
             msgspec.structs.replace(
-                _alert(each.item, "acknowledgement due"),
-                name=each.item.headline,
+                _alert(each, "acknowledgement due"),
+                name=each.headline,
                 alarm="due",
-                once=f"due {each.item.issuer}/{each.item.about}",
+                once=f"due {each.issuer}/{each.about}",
             )
-            for each in near
+            for each in acks
         ),
         *(
             Alert(

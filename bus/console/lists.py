@@ -14,11 +14,12 @@ from bus.console.asked import Asked, parameters, parameters_of
 from bus.console.common import Common, base_of
 from bus.console.errors import NotHereError
 from bus.console.forms import File, Form, file_as, link_of
+from bus.console.incidents import Kept
 from bus.console.page import Page
 from bus.console.pages import LISTS
 from bus.console.people import Looked, Session
 from bus.console.signing import address_of, metered, sent_away
-from bus.errors import BusError
+from bus.errors import BusError, StoreError
 
 
 class Lists:
@@ -73,11 +74,7 @@ class Lists:
         *,
         is_secret: bool = False,
     ) -> File:
-        reading, incidents, kept = self._common.reading, self._common.incidents, None
-        if page.has_incidents:
-            kept = await incidents.of(session.viewer.clearance, now)
-            if kept.joined is None:  # a page says so and is loaded again; a file would lack everything
-                kept = await incidents.of(session.viewer.clearance, now, wait=True)
+        reading, kept = self._common.reading, await self._kept(form, session, now)
 
         def question(db: sqlite3.Connection) -> File:
             asked = Asked(
@@ -87,6 +84,17 @@ class Lists:
             return file_as(form, page, page.look(asked), asked, base, is_secret=is_secret)
 
         return await reading.ask(question)
+
+    async def _kept(self, form: Form, session: Session, now: dt.datetime) -> Kept | None:
+        """The incidents that a form is made from."""
+        if not form.incidents:
+            return None
+        try:
+            return await self._common.incidents.of(session.viewer.clearance, now, first=True)
+        except StoreError:
+            if form.incidents == "needed":
+                raise
+            return None
 
 
 def _attached(file: File) -> Response:

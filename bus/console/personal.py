@@ -10,15 +10,12 @@ from collections.abc import Callable
 import msgspec
 
 from bus import desk
-from bus.console.interrupts import Alert, Unread, of_person, unread
+from bus.console.interrupts import Alert, of_person, unread
 from bus.console.people import DeedError, People, Viewer
 from bus.console.reading import Reading
 from bus.desk import Action, four_eyes
 from bus.errors import StoreError
-from bus.policy import Clearance
-
-KEPT_S = 5
-"""Seconds for which what is to be acknowledged is kept for all who may read the same."""
+from bus.notify import Item
 
 
 class Personal:
@@ -49,23 +46,17 @@ class Personal:
             )
             return four_eyes.waiting(db, act), aside, act.who
 
+        shelf, clearance = self._reading.shelf, viewer.clearance
+        acks: tuple[Item, ...] = ()
         try:
-            acks = await self._acks(viewer.clearance, now) if viewer.may(Action.ACKNOWLEDGE) else ()
             told = await self._people.told(token, now, address, question, is_use=False)
+            waiting, aside, who = told or ((), frozenset[str](), "")
+            if viewer.may(Action.ACKNOWLEDGE):
+                acks = await self._reading.ask(lambda db: unread(db, shelf, clearance, now, aside))
         except (StoreError, DeedError):
             return ()
-        waiting, aside, who = told or ((), frozenset[str](), "")
-        found = of_person(acks, waiting, aside, now)
+        found = of_person(acks, waiting, now)
         return tuple(msgspec.structs.replace(each, once=_once(who, each.once)) for each in found)
-
-    async def _acks(self, clearance: Clearance, now: dt.datetime) -> tuple[Unread, ...]:
-        shelf = self._reading.shelf
-        stamp = (int(now.timestamp()) // KEPT_S, shelf.registry().version)
-        return await self._reading.ask(
-            lambda db: shelf.memo.once(
-                (clearance, "unread"), stamp, lambda: unread(db, shelf, clearance, now)
-            )
-        )
 
 
 def _once(who: str, what: str) -> str:

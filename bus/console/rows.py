@@ -34,6 +34,8 @@ class Row(msgspec.Struct, frozen=True, kw_only=True, gc=False):
         ended: what has become of it: `superseded`, `withdrawn`, `expired`; empty while it is in force.
         is_new: whether it came since its reader last looked.
         is_sealed: whether its words are sealed to others: then the headline is that of its cover.
+        incident: the one that its author names.
+        joined: the one that it is in, by the id of its page; None for none, and where that was not looked for.
     """
 
     id: str
@@ -57,6 +59,7 @@ class Row(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     is_new: bool = False
     is_sealed: bool = False
     labels: tuple[str, ...] = ()
+    joined: str | None = None
 
     @property
     def address(self) -> str:

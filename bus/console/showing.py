@@ -47,7 +47,7 @@ class Showing:
         if page.path == HOME and not as_json and (home := home_of(session.viewer)) != HOME:
             return RedirectResponse(home, status_code=303)
         given = parameters(request.query_params.multi_items())
-        content, frame = await self.content(page, request, session, token, given, leaves=not as_json)
+        content, frame = await self.content(page, request, session, token, given, as_json=as_json)
         if as_json:
             return Response(msgspec.json.encode(content), media_type="application/json")
         if isinstance(content, Bytes):
@@ -62,7 +62,7 @@ class Showing:
         token: str,
         given: Mapping[str, tuple[str, ...]],
         *,
-        leaves: bool = False,
+        as_json: bool = False,
     ) -> tuple[Content, Frame]:
         """What a page says to who asks, and its frame; that it is looked at is on record then.
 
@@ -77,7 +77,7 @@ class Showing:
         reading, people = self._common.reading, self._common.people
         now, registry = self._common.clock(), reading.shelf.registry()
         voice = self._common.voice(request)
-        kept, told, waiting = await self._beside(page, session, token, request, now)
+        kept, told, waiting = await self._beside(page, session, token, request, now, as_json=as_json)
 
         def question(db: sqlite3.Connection) -> tuple[Content, Frame]:
             asked = Asked(
@@ -88,7 +88,7 @@ class Showing:
             return page.look(asked), frame_of(asked)
 
         content, frame = await reading.ask(question)
-        if leaves and isinstance(content, Bytes) and content.embargo is not None:
+        if not as_json and isinstance(content, Bytes) and content.embargo is not None:
             raise EmbargoError(
                 "it is under embargo until %(time)s: its readers see it here, and no file of it is given before",
                 time=f"{content.embargo:%Y-%m-%d %H:%M} UTC",
@@ -138,13 +138,14 @@ class Showing:
         return HTMLResponse(html, status_code=status)
 
     async def _beside(
-        self, page: Page, session: Session, token: str, request: Request, now: dt.datetime
+        self, page: Page, session: Session, token: str, request: Request, now: dt.datetime, *, as_json: bool
     ) -> tuple[Kept | None, object, tuple[four_eyes.Waiting, ...]]:
         """(the incidents that are kept for this reader, what the desk tells, what waits there); incidents are begun on every page."""
         if not session.viewer.may(Action.LOOK):
             return None, None, ()
         try:
-            kept = await self._common.incidents.of(session.viewer.clearance, now)
+            first = page.has_incidents and as_json
+            kept = await self._common.incidents.of(session.viewer.clearance, now, first=first)
         except StoreError:
             kept = None  # the page says so by itself
         question = page.of_desk(request.path_params)

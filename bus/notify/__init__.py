@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from bus.notify.calling import call
     from bus.notify.connecting import tls
     from bus.notify.deliveries import Delivery
-    from bus.notify.items import Asking, asking_of
+    from bus.notify.items import Asking, asking_of, nearly_due
     from bus.notify.rehearsing import Rehearsed, rehearsed
     from bus.notify.service import Notifier
     from bus.notify.settings import NotifyError, read_settings
@@ -44,6 +44,7 @@ __all__ = [
     "deliveries",
     "grouping",
     "looking",
+    "nearly_due",
     "read_settings",
     "rehearsed",
     "send",

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import datetime as dt
 import sqlite3
+from collections.abc import Iterable
 
 import msgspec
 
 from bus import threads
 from bus.hub import elections, picture
+from bus.hub.clocks import ACKNOWLEDGEMENT
+from bus.notify.deciding import is_nearly_due
 from bus.notify.shape import Item, Own, Settings, Sort
 from bus.policy import Clearance, narrowest
 from bus.trust import VerifiedRegistry
@@ -93,6 +96,13 @@ def item_of(
         is_exercise=b.status is Status.EXERCISE,
         is_over=line.state != "in-force",
     )
+
+
+def nearly_due(owed: Iterable[picture.Owed], now: dt.datetime) -> list[picture.Owed]:
+    """Of what is owed, the acknowledgements of which no more than a quarter of their time is left."""
+    return [
+        each for each in owed if each.rule == ACKNOWLEDGEMENT and is_nearly_due(each.start, each.due, now)
+    ]
 
 
 def with_late(db: sqlite3.Connection, asking: Asking, item: Item, now: dt.datetime) -> Item:

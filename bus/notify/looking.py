@@ -16,9 +16,8 @@ import msgspec
 from bus import trust
 from bus.errors import StoreError
 from bus.hub import picture, watch
-from bus.hub.clocks import ACKNOWLEDGEMENT
-from bus.notify.deciding import is_asked_for, is_hidden, is_nearly_due, sees
-from bus.notify.items import Asking, alarm_of, country_of, item_of, own_word, with_late
+from bus.notify.deciding import is_asked_for, is_hidden, sees
+from bus.notify.items import Asking, alarm_of, country_of, item_of, nearly_due, own_word, with_late
 from bus.notify.shape import Item, Rule, Sort
 from bus.storage import only_read
 from bus.subscribing import Stored, as_json, whole
@@ -159,17 +158,23 @@ def look_at_clocks(db: sqlite3.Connection, asking: Asking, now: dt.datetime) -> 
     if asking.registry is None:
         return ()
     me = asking.own.authority
-    owed = picture.owed_within(db, asking.clearance, now, asking.registry, me, ours=me, rule=ACKNOWLEDGEMENT)
-    near = {each.id: each for each in owed if is_nearly_due(each.start, each.due, now)}
-    seen: list[Seen] = []
-    for each in near.values():
-        line = picture.of_id(db, asking.clearance, now, Status.ACTUAL, each.id)
-        found = {} if line is None else _bulletins(db, asking, now, {line.row: Status.ACTUAL})
-        for there, b in found.values():
-            item = item_of(db, asking, Sort.DUE, now, there, b, now)
-            item = msgspec.structs.replace(item, start=each.start, due=each.due)
-            seen += _for_rules(asking, [item], now, {there.id: b})
-    return tuple(seen)
+    owed = picture.owed_within(db, asking.clearance, now, asking.registry, me, ours=me, by_author=True)
+    return look_at_due(db, asking, nearly_due(owed, now), now)
+
+
+def look_at_due(
+    db: sqlite3.Connection, asking: Asking, some: Iterable[picture.Owed], now: dt.datetime
+) -> tuple[Seen, ...]:
+    """What is to be acknowledged, with the bulletins, in the same order."""
+    due = {each.id: each for each in some}
+    lines = (picture.of_id(db, asking.clearance, now, Status.ACTUAL, id_) for id_ in due)
+    rows = {line.row: Status.ACTUAL for line in lines if line is not None}
+    found = _bulletins(db, asking, now, rows)
+    items = []
+    for line, b in (found[row] for row in rows if row in found):
+        item = item_of(db, asking, Sort.DUE, now, line, b, now)
+        items.append(msgspec.structs.replace(item, start=due[line.id].start, due=due[line.id].due))
+    return _for_rules(asking, items, now, {line.id: b for line, b in found.values()})
 
 
 def settled(

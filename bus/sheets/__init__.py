@@ -7,6 +7,7 @@ from bus.doors import opened
 if TYPE_CHECKING:
     from bus.sheets.catalogue import TRANSLATED, Sayings, sayings
     from bus.sheets.choosing import chosen_info, language_of
+    from bus.sheets.clocks import clock_in_words
     from bus.sheets.defanging import defanged
     from bus.sheets.layout import lines_of
     from bus.sheets.making import sheet_of
@@ -25,6 +26,7 @@ __all__ = [
     "Sheet",
     "Version",
     "chosen_info",
+    "clock_in_words",
     "defanged",
     "language_of",
     "lines_of",

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator
 from bus.languages import looked_up
 from bus.sheets.catalogue import Sayings, sayings
 from bus.sheets.choosing import chosen_info
+from bus.sheets.clocks import clock_in_words
 from bus.sheets.ends import told_end
 from bus.sheets.provenance import marks, provenance
 from bus.sheets.shape import Block, Entry, Known, SealedPart, Sheet
@@ -149,10 +150,10 @@ def _due(tell: Telling, due: dt.datetime, known: Known) -> str:
 
 
 def _deadline(tell: Telling, each: Deadline) -> str:
-    due = moment(each.due)
+    clock, due = clock_in_words(tell.say, each.clock), moment(each.due)
     if each.met is not None:
-        return tell.say.say("clock-met", clock=each.clock, met=moment(each.met), due=due)
-    return tell.say.say("clock-due", clock=each.clock, start=moment(each.started), due=due)
+        return tell.say.say("clock-met", clock=clock, met=moment(each.met), due=due)
+    return tell.say.say("clock-due", clock=clock, start=moment(each.started), due=due)
 
 
 def _public(tell: Telling, b: Bulletin, info: Info, lang: str) -> Iterator[Entry]:

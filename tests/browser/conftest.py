@@ -26,7 +26,7 @@ from tests.support import consoles
 from tests.support.consoles import EVERYTHING, fill, night, numbers, shelf
 from tests.support.signing import signing
 from tests.support.waiting import eventually_sync
-from tests.support.world import NOW
+from tests.support.world import NOW, World
 
 T = TypeVar("T")
 
@@ -40,9 +40,15 @@ def apart(work: Coroutine[Any, Any, T]) -> T:
 class Served:
     """A console in a thread of its own."""
 
-    def __init__(self, store: Path, authority: str = consoles.HUB, voices: Voices | None = None) -> None:
-        """Serve a store, as the console of an authority whose hub signs, in these languages."""
-        self.store, self.authority, self.voices = store, authority, voices
+    def __init__(
+        self,
+        store: Path,
+        authority: str = consoles.HUB,
+        voices: Voices | None = None,
+        world: World = consoles.WORLD,
+    ) -> None:
+        """Serve a store, as the console of an authority of a world whose hub signs, in these languages."""
+        self.store, self.authority, self.voices, self.world = store, authority, voices, world
         self._socket = socket.socket()
         self._socket.bind(("127.0.0.1", 0))
         self.url = f"http://127.0.0.1:{self._socket.getsockname()[1]}"
@@ -55,8 +61,10 @@ class Served:
         file = self.store.with_name(f"desk-{self._socket.getsockname()[1]}.db")
         async with (
             desk.Desk.open(file, os.urandom) as held,
-            Reading.open(self.store, shelf(authority=self.authority)) as reading,
-            signing(file.with_suffix(""), consoles.WORLD, self.authority) as line,
+            Reading.open(
+                self.store, shelf(authority=self.authority, registry=lambda: self.world.registry)
+            ) as reading,
+            signing(file.with_suffix(""), self.world, self.authority) as line,
         ):
             await self.prepare(held)
             config = uvicorn.Config(
@@ -64,6 +72,8 @@ class Served:
             )
             self._server = uvicorn.Server(config)
             await self._server.serve(sockets=[self._socket])
+            # An end that is forced leaves this out, and the application would be cut off in the middle.
+            await self._server.lifespan.shutdown()
 
     async def prepare(self, held: desk.Desk) -> None:
         """Nobody is added."""

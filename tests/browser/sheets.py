@@ -18,6 +18,7 @@ from itertools import product
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
+import msgspec
 from playwright.sync_api import Browser, BrowserContext, Error
 
 from bus import desk
@@ -29,9 +30,10 @@ from bus.console.voices import COOKIE, NAMES
 from bus.desk import Role
 from tests.browser.conftest import Looker, Served, apart, launched
 from tests.support import desks
-from tests.support.consoles import AUDIENCES, EVERYTHING, fill, night, numbers
+from tests.support.consoles import AUDIENCES, EVERYTHING, HUB, WORLD, fill, night, numbers
+from tests.support.countries import audiences
 from tests.support.desks import PASSWORD
-from tests.support.world import NOW
+from tests.support.world import DOMAIN, NOW, World, found
 
 Theme = Literal["light", "dark"]
 THEMES: tuple[Theme, ...] = ("light", "dark")
@@ -113,6 +115,15 @@ class Look(NamedTuple):
         return f"{self.theme}-{self.width}{way}-{self.language}"
 
 
+def _world() -> World:
+    """The tests' world, in which the hub, which owes acknowledgements and answers, publishes what its CSIRT does."""
+    records = dict(WORLD.registry.document.authorities)
+    hub = records[HUB]
+    says = (*hub.publish, *records["xa-csirt"].publish)
+    records[HUB] = msgspec.structs.replace(hub, publish=says)
+    return found(DOMAIN, records, audiences(), signers=WORLD.signers, transport=WORLD.nkeys, now=NOW)
+
+
 class Staffed(Served):
     """A console with two people who may do everything."""
 
@@ -134,8 +145,9 @@ def staffed(chromium: Browser) -> Iterator[str]:
     """The address of a console that serves an election night, at which people have worked."""
     with tempfile.TemporaryDirectory() as folder:
         store = Path(folder) / "store.db"
-        apart(fill(store, night()))
-        served = Staffed(store, "xa-csirt")
+        world = _world()
+        apart(fill(store, night(), registry=world.registry))
+        served = Staffed(store, world=world)
         try:
             looker = Looker(chromium.new_context(), served.url)
             looker.sign_in("mara", PASSWORD)

@@ -195,7 +195,7 @@ def _end(db: sqlite3.Connection, count: int, law: str) -> None:
     # Each has a clock; a quarter were met, half of the others are late, and the hub owes a third.
     db.execute(
         "INSERT INTO clocks SELECT row, 'rfi', 'body', iif(row % 3, '[\"xa-emb\"]', '[\"xb-hub\"]'), issued, expires, NULL, ends, met, "
-        "iif(met, id, NULL), 1, met IS NULL, NOT row % 3, tlp_rank, audience FROM (SELECT *, iif(row % 4, NULL, issued) AS met, "
+        "iif(met, id, NULL), 1, met IS NULL, NOT row % 3, tlp_rank, audience, issuer FROM (SELECT *, iif(row % 4, NULL, issued) AS met, "
         "issued + iif(row % 8 < 4, 1, 900 * 86400) AS ends FROM actual)"
     )
     db.execute("REPLACE INTO clock_rows SELECT row, 0 FROM actual")

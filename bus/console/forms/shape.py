@@ -6,7 +6,7 @@ import datetime as dt
 import uuid
 from collections.abc import Callable, Iterable, Mapping
 from types import MappingProxyType
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 
@@ -107,6 +107,7 @@ class Form(msgspec.Struct, frozen=True, kw_only=True):
         most: so many items at most, where the page takes that; 0 for as many as the page has.
         next: the path of those that follow; empty for none.
         notes: sentences on what is not in it.
+        incidents: whether it is made from the incidents that are kept: `needed`, or `besides` where it is whole without them, too.
     """
 
     ending: str
@@ -121,6 +122,7 @@ class Form(msgspec.Struct, frozen=True, kw_only=True):
     most: int = 0
     next: Callable[[Any], str] = lambda _: ""
     notes: Callable[[Any], tuple[str, ...]] = lambda _: ()
+    incidents: Literal["", "besides", "needed"] = ""
 
     @property
     def type(self) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
+import datetime as dt
 from collections.abc import Iterable, Iterator
 
 import msgspec
@@ -11,9 +11,10 @@ from bus.console import rows, texts
 from bus.console.asked import Asked
 from bus.console.page import Content
 from bus.console.pages.elections import title_of
+from bus.console.pages.grouping import Group, Grouping
+from bus.console.pages.incidents import joined_of
 from bus.console.pages.views import HasViews, views_of
 from bus.console.people import Looked
-from bus.console.rows import Row
 from bus.errors import FilterError
 from bus.filters import Selection, of_options, of_text
 from bus.hub.picture import events, figures
@@ -63,16 +64,8 @@ class Facet(msgspec.Struct, frozen=True, kw_only=True):
     more: int
 
 
-class Group(msgspec.Struct, frozen=True, kw_only=True):
-    """Bulletins that say they belong to one incident; `incident` is None for those by themselves."""
-
-    incident: str | None
-    title: str
-    rows: tuple[Row, ...]
-
-
 class Bulletins(HasViews, frozen=True, kw_only=True):
-    """The page."""
+    """The page. `joined_at` is when the incidents were made by which it is grouped; None while none have been."""
 
     total: int
     found: int
@@ -91,6 +84,7 @@ class Bulletins(HasViews, frozen=True, kw_only=True):
     by_time: str
     by_incident: str
     with_ended: str
+    joined_at: dt.datetime | None
 
 
 def look(asked: Asked) -> Bulletins:
@@ -112,30 +106,34 @@ def look(asked: Asked) -> Bulletins:
     found_facets, bars = _figures(asked, selection, narrowed.upto, totals)
     facets = {each.field: each for each in found_facets}
     number = sum(bar.n for bar in bars)
-    grouped = asked.first("order") != "time"
+    is_grouped = asked.first("order") != "time"
+    grouping, joined = Grouping(narrowed, found), joined_of(asked)
     return Bulletins(
         views=views_of(asked.given),
-        marking=str(narrowest(row.tlp for row in found) or Tlp.CLEAR),
+        marking=str(narrowest((*(row.tlp for row in found), *grouping.markings)) or Tlp.CLEAR),
         total=totals.n,
         found=number,
         query=query,
         filter=str(selection),
         problem=problem,
         order=order,
-        is_grouped=grouped,
+        is_grouped=is_grouped,
         ended=ended,
         facets=tuple(_facets(asked, facets)),
         bars=tuple(
             (grave := sum(bar.by_priority.get(each, 0) for each in ("p1", "p2")), bar.n - grave)
             for bar in bars
         ),
-        groups=tuple(_groups(asked, found) if grouped else (Group(incident=None, title="", rows=found),)),
+        groups=tuple(grouping.groups())
+        if is_grouped
+        else (Group(incident=None, title="", rows=grouping.rows),),
         shown=len(found),
         next="" if spot is None else asked.address(after=rows.spelled(spot)),
         without=asked.address(PATH),
         by_time=asked.address(order="time", after=None),
         by_incident=asked.address(order=None, after=None),
         with_ended=asked.address(ended=None if ended else "1", after=None),
+        joined_at=joined.at if joined is not None else None,
     )
 
 
@@ -223,17 +221,3 @@ def _toggled(asked: Asked, field: str, value: str) -> str:
     else:
         left = (value,) if field == "tlp" else (*chosen, value)
     return asked.changed({field: left or None, "after": None})
-
-
-def _groups(asked: Asked, found: Iterable[Row]) -> Iterator[Group]:
-    """Those that say they are of one incident together, where the first of them stands; then those by themselves."""
-    every = list(found)
-    members = Counter(row.incident for row in every if row.incident)
-    for incident in dict.fromkeys(
-        row.incident for row in every if row.incident and members[row.incident] > 1
-    ):
-        mine = tuple(row for row in every if row.incident == incident)
-        yield Group(incident=incident, title=mine[0].headline, rows=mine)
-    alone = tuple(row for row in every if not row.incident or members[row.incident] < 2)
-    if alone:
-        yield Group(incident=None, title=asked.say("By themselves"), rows=alone)

@@ -54,6 +54,7 @@ _PAGES: tuple[Page, ...] = (
         template="bulletins.html",
         look=bulletins.look,
         looked=bulletins.searched,
+        has_incidents=True,
         beside=views.told,
     ),
     Page(

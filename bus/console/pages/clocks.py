@@ -3,22 +3,26 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterable, Iterator, Sequence
+import sqlite3
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 import msgspec
 
+from bus import sheets
 from bus.console.asked import Asked
 from bus.console.page import Content
+from bus.console.reading import Shelf
 from bus.hub import clocks as ringing
 from bus.hub.clocks import ACKNOWLEDGEMENT
 from bus.hub.picture import Owed, events, owed_by, owed_within
 from bus.languages import marked
-from bus.policy import narrowest
+from bus.policy import Clearance, narrowest
 
 KEPT_S = 30
 """Seconds for which a result is kept, if no event comes."""
 MOST_OURS = 300
-"""So many of each sort of what this hub owes are looked through for what is told."""
+"""So many of each sort of what this hub owes are looked through for what is told: acknowledgements, others, late or not."""
 LISTED, MOST = 50, 150
 """So many clocks that are late, so many that are not, and so many that were met are listed; so many where all are asked for, and in files."""
 GROUPS = (
@@ -35,29 +39,7 @@ WORDS = {
     "comply-by": marked("Comply with a decision"),
     ACKNOWLEDGEMENT: marked("Read and acknowledge"),
 }
-"""What a clock asks for; an action says its own name."""
-LAWS = {
-    "nis2": "NIS 2",
-    "gdpr": marked("GDPR"),
-    "eudpr": marked("Regulation 2018/1725"),
-    "led": marked("Directive 2016/680"),
-    "eui": marked("Regulation 2023/2841"),
-    "cer": marked("Directive 2022/2557"),
-    "cra": marked("Cyber Resilience Act"),
-    "ttpa": marked("Regulation 2024/900"),
-}
-STEPS = {
-    "early-warning": marked("Early warning"),
-    "notification": marked("Notification of an incident"),
-    "notification-trust": marked("Notification of an incident by a trust service"),
-    "final": marked("Final report"),
-    "33": marked("Notification of a data breach"),
-    "34": marked("Notification of a data breach"),
-    "30": marked("Notification of a data breach"),
-    "assist": marked("Help with a request about political advertising"),
-    "info": marked("Information about political advertising"),
-}
-"""What the clocks of laws ask for, as a registry names them: the law, a hyphen, the step. One that is not known says its own name."""
+"""What a clock asks for that is not of a law; an action says its own name."""
 
 
 class Due(msgspec.Struct, frozen=True, kw_only=True):
@@ -134,34 +116,59 @@ def look(asked: Asked) -> Clocks:
     )
 
 
-def owed(
-    asked: Asked, *, ours: bool = False, met: bool = False, rule: str | None = None, most: int = MOST + 1
-) -> tuple[Owed, ...]:
-    """The clocks of what the reader may read, those of this hub's acknowledgements too; worked out once for all who may read the same.
+def owed(asked: Asked, *, ours: bool = False, met: bool = False, most: int = MOST + 1) -> tuple[Owed, ...]:
+    """The clocks of what the reader may read, those of this hub's acknowledgements too.
 
     Args:
         asked: who asks.
         ours: only what this hub owes.
         met: also what was met.
-        rule: only of this rule; None for all.
         most: so many of each sort.
 
     Returns:
         The clocks, the first due first.
     """
-    stamp = (events.newest(asked.db), int(asked.now.timestamp()) // KEPT_S, asked.registry.version)
-    return asked.shelf.memo.once(
-        (asked.clearance, "owed", ours, met, rule, most),
+    return _kept(asked.db, asked.shelf, asked.clearance, asked.now, ours=ours, every=met, most=most)
+
+
+def duties(db: sqlite3.Connection, shelf: Shelf, clearance: Clearance, now: dt.datetime) -> tuple[Owed, ...]:
+    """What this hub owes and has not done, the first due first: from each author by turns, acknowledgements apart.
+
+    Args:
+        db: the hub's store, inside a read.
+        shelf: whose hub it is, the registry, and what is kept.
+        clearance: whose limits.
+        now: the present.
+    """
+    return _kept(db, shelf, clearance, now, ours=True, by_author=True, most=MOST_OURS)
+
+
+def _kept(
+    db: sqlite3.Connection,
+    shelf: Shelf,
+    clearance: Clearance,
+    now: dt.datetime,
+    *,
+    ours: bool,
+    most: int,
+    every: bool = False,
+    by_author: bool = False,
+) -> tuple[Owed, ...]:
+    """Clocks, worked out once for all who may read the same."""
+    registry = shelf.registry()
+    stamp = (events.newest(db), int(now.timestamp()) // KEPT_S, registry.version)
+    return shelf.memo.once(
+        (clearance, "owed", ours, every, by_author, most),
         stamp,
         lambda: owed_within(
-            asked.db,
-            asked.clearance,
-            asked.now,
-            asked.registry,
-            asked.hub,
-            every=met,
-            ours=asked.hub if ours else None,
-            rule=rule,
+            db,
+            clearance,
+            now,
+            registry,
+            shelf.authority,
+            every=every,
+            ours=shelf.authority if ours else None,
+            by_author=by_author,
             most=most,
         ),
     )
@@ -178,10 +185,18 @@ def running(asked: Asked, most: int) -> tuple[Due, ...]:
 
 
 def ours(asked: Asked) -> tuple[Owed, ...]:
-    """The clocks that this hub owes and that run, the first due first; no flood of duties hides what is to be acknowledged."""
-    acks = owed(asked, ours=True, rule=ACKNOWLEDGEMENT, most=MOST_OURS)
-    others = (each for each in owed(asked, ours=True, most=MOST_OURS) if each.rule != ACKNOWLEDGEMENT)
-    return tuple(sorted((*acks, *others), key=lambda each: each.due))
+    """What this hub owes and has not done, as far as the reader may read it; see `duties`."""
+    return duties(asked.db, asked.shelf, asked.clearance, asked.now)
+
+
+def by_turns(some: Iterable[Owed], rank: Callable[[Owed], int] = lambda _: 0) -> list[Owed]:
+    """Clocks by a rank; of one rank of each author one before the second of any, so that a flood of one hides nothing of another."""
+    turns, found = Counter[tuple[int, str]](), list[tuple[int, int, Owed]]()
+    for each in some:
+        lane = rank(each), each.issuer
+        turns[lane] += 1
+        found.append((lane[0], turns[lane], each))
+    return [each for *_, each in sorted(found, key=lambda one: one[:2])]
 
 
 def told(asked: Asked, each: Owed) -> Due:
@@ -216,11 +231,7 @@ def _what(asked: Asked, rule: str) -> str:
     kind = rule.removeprefix(ringing.ACTION)
     if kind != rule:
         return asked.say("Action: %(kind)s", kind=asked.words.word("action-kind", kind))
-    law, _, step = rule.partition("-")
-    if law in LAWS and step in STEPS:
-        return f"{asked.say.plain(STEPS[step])}, {asked.say.plain(LAWS[law])}"
-    plain = rule.replace("-", " ")
-    return plain[:1].upper() + plain[1:]
+    return sheets.clock_in_words(asked.words, rule)
 
 
 def _who(asked: Asked, name: str) -> str:

@@ -89,9 +89,8 @@ def look(asked: Asked) -> Handover:
     """What would be handed over now, of what its reader may see."""
     found = tuple(needs(asked, channels.standing_alarms(asked)))
     shown = {need.about for need in found}
-    promised = tuple(
-        clocks.told(asked, each) for each in clocks.ours(asked)[:MOST_PROMISED] if each.id not in shown
-    )
+    others = clocks.by_turns(each for each in clocks.ours(asked) if each.id not in shown)[:MOST_PROMISED]
+    promised = tuple(clocks.told(asked, each) for each in sorted(others, key=lambda each: each.due))
     return Handover(
         marking=str(narrowest((*(need.tlp for need in found), *(due.tlp for due in promised))) or Tlp.GREEN),
         open=found,

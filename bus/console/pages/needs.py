@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections import Counter
 from collections.abc import Iterator, Sequence
 
 import msgspec
@@ -123,23 +122,19 @@ def _owed(asked: Asked) -> Iterator[Need]:
 
 
 def _pressing(asked: Asked) -> Iterator[tuple[int, clocks.Due]]:
-    """The clocks that are told, each with its priority: the gravest, of each author one before the second of any.
+    """The clocks that are told, each with its priority: the gravest, of their authors by turns.
 
     So neither what is late and less grave nor a flood of one author hides what another has said.
     """
     ours = clocks.ours(asked)
     known = priorities(asked.db, asked.clearance, Status.ACTUAL, [each.id for each in ours])
-    found: list[tuple[int, int, Owed]] = []
-    told: Counter[tuple[int, str]] = Counter()
-    for each in ours:
-        priority = known.get(each.id, 3)
-        if each.standing == "late":
-            priority = min(priority, 2)
-        told[priority, each.issuer] += 1
-        found.append((priority, told[priority, each.issuer], each))
-    found.sort(key=lambda one: one[:2])
-    for priority, _, each in found[:MOST_NEEDS]:
-        yield priority, clocks.told(asked, each)
+
+    def priority(each: Owed) -> int:
+        found = known.get(each.id, 3)
+        return min(found, 2) if each.standing == "late" else found
+
+    for each in clocks.by_turns(ours, priority)[:MOST_NEEDS]:
+        yield priority(each), clocks.told(asked, each)
 
 
 def _alarming(asked: Asked, alarms: Sequence[channels.Alarm]) -> Iterator[Need]:

@@ -6,6 +6,7 @@ import datetime as dt
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from functools import partial
+from operator import attrgetter
 from urllib.parse import quote
 
 from bus.console.forms import Form, Item, calendar, feed, table
@@ -27,7 +28,7 @@ def _bulletins(content: bulletins.Bulletins) -> Iterator[Item]:
                 words=f"{_said(row)}, to {row.audience}.", tags=(f"priority-{row.priority}", row.kind, *row.areas),
                 cells=(
                     row.tlp, row.audience, row.priority, row.at, row.issuer, row.name, row.kind, row.headline, row.areas,
-                    row.dimensions, row.election, row.incident, row.ended or "in-force", row.expires, row.labels, row.id,
+                    row.dimensions, row.election, row.incident, row.joined, row.ended or "in-force", row.expires, row.labels, row.id,
                 ),
             )  # fmt: skip
 
@@ -160,6 +161,12 @@ def _problem(content: bulletins.Bulletins) -> Notes:
     )
 
 
+def _of_table(content: bulletins.Bulletins) -> Notes:
+    if content.joined_at is not None:
+        return _problem(content)
+    return (*_problem(content), "Bulletins are being joined: nothing is said yet of what belongs together.")
+
+
 def _of_when(content: incidents.AllIncidents) -> Notes:
     if not content.is_stale or content.joined_at is None:
         return _more(content)
@@ -181,10 +188,6 @@ def _when(moment: dt.datetime) -> str:
     return f"{moment:%-d %b %Y, %H:%M} UTC"
 
 
-def _next(content: bulletins.Bulletins) -> str:
-    return content.next
-
-
 def _heads(text: str) -> tuple[str, ...]:
     return tuple(text.split())
 
@@ -199,23 +202,25 @@ _BULLETINS = (
         list=marked("Bulletins"),
         items=_bulletins,
         most=MOST_ROWS,
-        next=_next,
-        notes=_problem,
+        next=attrgetter("next"),
+        notes=_of_table,
+        incidents="besides",
         columns=_heads(
-            "marking audience priority issued issuer authority kind headline areas dimensions election incident state expires labels id"
+            "marking audience priority issued issuer authority kind headline areas dimensions election incident joined state expires labels id"
         ),
     ),
     _atom(
         name="bulletins",
         list=marked("Bulletins"),
         items=_bulletins,
-        next=_next,
+        next=attrgetter("next"),
         notes=_problem,
         always={"order": ("time",), "ended": ("1",)},
     ),
 )
 _INCIDENTS = (
     _csv(
+        incidents="needed",
         name="incidents",
         list=marked("Incidents"),
         items=_incidents,
@@ -225,7 +230,7 @@ _INCIDENTS = (
             "marking priority headline bulletins suggested authorities countries since last in-force id"
         ),
     ),
-    _atom(name="incidents", list=marked("Incidents"), items=_incidents, notes=_of_when),
+    _atom(name="incidents", list=marked("Incidents"), items=_incidents, notes=_of_when, incidents="needed"),
 )
 _CLOCKS = (
     _csv(

@@ -14,6 +14,7 @@ from enum import StrEnum
 
 import msgspec
 
+from bus.hub.incidents.legible import is_legible
 from bus.hub.incidents.rarity import Rarity, weight
 from bus.hub.incidents.spelling import mentionable
 from bus.hub.incidents.traits import HOSTS, MENTIONABLE, Sort, Trait, Traits
@@ -43,12 +44,21 @@ class Why(StrEnum):
 
 
 class Reason(msgspec.Struct, frozen=True, kw_only=True):
-    """One reason: what it is, the sort and value where something is shared, and its points; what speaks against has less than 0."""
+    """One reason.
+
+    Attributes:
+        why: what it is.
+        points: what it adds; what speaks against has less than 0.
+        sort: of what is shared.
+        value: which value of the sort gives the points.
+        said: what of the sort a person is told; None where all that is shared are times, hashes and ids of machines.
+    """
 
     why: Why
     points: float
     sort: Sort | None = None
     value: str | None = None
+    said: str | None = None
 
 
 class Likeness(msgspec.Struct, frozen=True, kw_only=True):
@@ -121,13 +131,20 @@ def _shared(a: Traits, b: Traits, both: frozenset[Trait], rarity: Rarity) -> lis
     """The best of each sort that is shared; a value counts once, as the sort that is worth most."""
     is_near = not a.countries.isdisjoint(b.countries) or (a.election is not None and a.election == b.election)
     best: dict[Sort, Reason] = {}
+    told: dict[Sort, tuple[float, str]] = {}
     for sort, value in (*both, *_mentioned(a, b), *_mentioned(b, a), *_hosts(a, b), *_hosts(b, a)):
         if sort not in POINTS or (sort in _ONLY_NEAR and not is_near):
             continue
         points = POINTS[sort] * rarity.trait(sort, value) * (_size(value) if sort is Sort.NUMBER else 1.0)
         if points and (sort not in best or (points, value) > (best[sort].points, best[sort].value or "")):
             best[sort] = Reason(why=Why.SHARED, sort=sort, value=value, points=points)
-    found = sorted(best.values(), key=lambda each: (-each.points, str(each.sort)))
+        if points and (points, value) > told.get(sort, (0.0, "")) and is_legible(value):
+            told[sort] = points, value
+    said = (
+        msgspec.structs.replace(each, said=told[sort][1]) if sort in told else each
+        for sort, each in best.items()
+    )
+    found = sorted(said, key=lambda each: (-each.points, str(each.sort)))
     owned = [each for each in found if each.sort in _OWNED][:1]
     return [*owned, *(each for each in found if each.sort not in _OWNED and not _is_part(each, owned))]
 
@@ -160,7 +177,7 @@ def _matters(a: Traits, b: Traits, rarity: Rarity) -> Iterator[Reason]:
         rare = max(0.0, math.sqrt(common) - _LEAST_MATTERS)
         if points := _MATTERS_ALL * rare + _MATTERS_SHARE * share:
             rarest = sorted(both, key=lambda each: (-rarity.matters.get(each, 0.0), each))[:3]
-            yield Reason(why=Why.MATTERS, value=", ".join(rarest), points=points)
+            yield Reason(why=Why.MATTERS, said=", ".join(rarest), points=points)
 
 
 def _mentioned(a: Traits, b: Traits) -> list[Trait]:
@@ -181,7 +198,8 @@ def _hosts(a: Traits, b: Traits) -> list[Trait]:
 def _beside(a: Traits, b: Traits, both: frozenset[Trait], has_value: bool) -> Iterator[Reason]:
     """The small points for one incident, and the points against it."""
     if names := sorted(value for sort, value in both if sort is Sort.NAME):
-        yield Reason(why=Why.SHARED, sort=Sort.NAME, value=names[0], points=_NAME)
+        said = next(filter(is_legible, names), None)
+        yield Reason(why=Why.SHARED, sort=Sort.NAME, value=names[0], said=said, points=_NAME)
     if sum(sort is Sort.TECHNIQUE for sort, _ in both) > 1:
         yield Reason(why=Why.TECHNIQUES, points=_TECHNIQUES)
     if a.election is not None and b.election is not None:

@@ -60,4 +60,4 @@ def reason_in_words(
         say: the language.
     """
     words = (_AGAINST if reason.points < 0 else _SHARED)[reason.sort or reason.why]
-    return f"{say.plain(words)}: {shown(reason.value)}" if reason.value else say.plain(words)
+    return f"{say.plain(words)}: {shown(reason.said)}" if reason.said else say.plain(words)

@@ -43,14 +43,17 @@ _OTHERS = (
     f"UPDATE clock_rows SET is_due = 1 WHERE row IN (SELECT row FROM clock_keys WHERE how = {tied.STARTS} AND key = {{0}}.key AND "
     f"({{0}}.key NOT LIKE '{tied.INCIDENT}%' OR {{0}}.issuer IN (issuer, '{tied.DPA}')))"
 )
+IS_ACK = f"({{}} = '{ACKNOWLEDGEMENT}')"
+"""SQL: whether a rule is that of acknowledgements, as the index has it."""
 _TABLES = f"""
 CREATE TABLE IF NOT EXISTS clocks (
   row INTEGER NOT NULL, rule TEXT NOT NULL, place TEXT NOT NULL, owner TEXT NOT NULL, start REAL NOT NULL, due REAL NOT NULL,
   latest REAL, ends REAL NOT NULL, met REAL, met_by TEXT, is_told INTEGER NOT NULL, is_open INTEGER NOT NULL,
-  is_ours INTEGER NOT NULL, tlp_rank INTEGER NOT NULL, audience TEXT NOT NULL, PRIMARY KEY (row, rule, place)
+  is_ours INTEGER NOT NULL, tlp_rank INTEGER NOT NULL, audience TEXT NOT NULL, issuer TEXT NOT NULL, PRIMARY KEY (row, rule, place)
 ) WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS clocks_open ON clocks (tlp_rank, audience, ends) WHERE is_open;
 CREATE INDEX IF NOT EXISTS clocks_ours ON clocks (tlp_rank, audience, ends) WHERE is_open AND is_ours;
+CREATE INDEX IF NOT EXISTS clocks_by_author ON clocks (tlp_rank, audience, {IS_ACK.format("rule")}, issuer, ends) WHERE is_open AND is_ours;
 CREATE INDEX IF NOT EXISTS clocks_of_rule ON clocks (rule, tlp_rank, audience, ends) WHERE is_open;
 CREATE INDEX IF NOT EXISTS clocks_met ON clocks (tlp_rank, audience, met) WHERE met IS NOT NULL AND NOT is_open;
 CREATE INDEX IF NOT EXISTS clocks_ending ON clocks (ends) WHERE is_open;
@@ -81,7 +84,11 @@ _FILL = f"""
 INSERT OR IGNORE INTO clock_rows SELECT row, 1 FROM {_ACTUAL} WHERE NOT EXISTS (SELECT 1 FROM clock_upto);
 INSERT OR IGNORE INTO clock_upto VALUES (1, '', '', 0, NULL);
 """
-LAYOUT = Layout("clocks", _TABLES + _FILL)
+_TO_AUTHORS = f"""
+ALTER TABLE clocks ADD COLUMN issuer TEXT NOT NULL DEFAULT '';
+UPDATE clocks SET issuer = coalesce((SELECT s.issuer FROM {_ACTUAL} s WHERE s.row = clocks.row), '');
+"""
+LAYOUT = Layout("clocks", _TABLES + _FILL, (_TO_AUTHORS,))
 
 
 class Law(msgspec.Struct, frozen=True, kw_only=True, dict=True):
@@ -206,11 +213,12 @@ def write(
             is_owner(law.me, (*first.owner, *last.owner), known),
             rank_of(b.tlp),
             b.audience,
+            b.issuer.id,
         )
         for row, b, first, last, is_told in clocks
     ]
     if values:
-        db.executemany(f"INSERT OR REPLACE INTO clocks VALUES ({', '.join('?' * 15)})", values)
+        db.executemany(f"INSERT OR REPLACE INTO clocks VALUES ({', '.join('?' * 16)})", values)
 
 
 def _seconds(moment: dt.datetime) -> float:

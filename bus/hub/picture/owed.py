@@ -9,7 +9,7 @@ import datetime as dt
 import heapq
 import sqlite3
 from collections.abc import Iterable, Iterator
-from itertools import islice
+from itertools import islice, product, zip_longest
 from typing import NamedTuple
 
 import msgspec
@@ -34,6 +34,11 @@ _EACH = (
     "WHERE LIMITS(c) AND LIMITS(s) AND s.ended_by IS NULL "
     f"AND (c.rule != '{ACKNOWLEDGEMENT}' OR (:acknowledges AND s.expires > :now))"
 )
+_OURS = (
+    "c.is_open AND c.is_ours AND c.tlp_rank = :rank AND c.audience = :audience "
+    f"AND {clocked.IS_ACK.format('c.rule')} = :is_ack"
+)
+_AUTHOR = f"SELECT c.issuer FROM clocks c WHERE LIMITS(c) AND {_OURS} AND c.issuer > :issuer ORDER BY c.issuer LIMIT 1"
 _LATE = "c.ends < :now ORDER BY c.ends DESC LIMIT :most"
 _RUNS = "c.ends >= :now ORDER BY c.ends LIMIT :most"
 _MET = "1 ORDER BY c.met DESC LIMIT :most"
@@ -101,7 +106,7 @@ def owed_within(
     *,
     every: bool = False,
     ours: str | None = None,
-    rule: str | None = None,
+    by_author: bool = False,
     most: int = MOST,
 ) -> tuple[Owed, ...]:
     """As `owed`, of what a person may see: a bulletin above the person starts no clock here, and meets none.
@@ -116,10 +121,12 @@ def owed_within(
         reader: as for `owed`.
         every: as for `owed`.
         ours: as for `owed`.
-        rule: as for `owed`.
+        by_author: what `ours` owes is taken from each author by turns, so that nobody who asks for much hides what others ask for;
+            `most` counts for acknowledgements and for other duties.
         most: as for `owed`.
     """
-    return _owed_of(_Question(db, clearance, now, registry, reader, ours, rule, most), every=every)
+    question = _Question(db, clearance, now, registry, reader, ours, None, most)
+    return _owed_of(question, every=every, by_author=by_author)
 
 
 def owed_by(
@@ -146,7 +153,7 @@ class _Question(NamedTuple):
     rule: str | None
     most: int
 
-    def ask(self, sql: str, **given: object) -> Iterator[sqlite3.Row]:
+    def ask(self, sql: str, **given: object) -> sqlite3.Cursor:
         """The rows of a statement, within the limits."""
         given |= {"now": self.now.timestamp(), "most": self.most, "acknowledges": self.reader is not None}
         if self.clearance is None:
@@ -165,6 +172,22 @@ class _Question(NamedTuple):
         found = heapq.merge(*walks, key=lambda row: row[name], reverse=" DESC" in order)
         return islice(found, self.most)
 
+    def turns(self, clearance: Clearance, order: str, *, is_ack: bool) -> Iterator[sqlite3.Row]:
+        """So many rows of what is owed, from each author by turns; of each in the order of an index."""
+        walks: dict[str, list[Iterator[sqlite3.Row]]] = {}
+        for rank, audience in pairs_of(clearance):
+            given = {"rank": rank, "audience": audience, "is_ack": is_ack, "issuer": ""}
+            while (found := self.ask(_AUTHOR, **given).fetchone()) is not None:
+                given["issuer"] = found["issuer"]
+                walk = self.ask(f"{_EACH} AND {_OURS} AND c.issuer = :issuer AND {order}", **given)
+                walks.setdefault(found["issuer"], []).append(walk)
+        lanes = [
+            heapq.merge(*some, key=lambda row: row["ends"], reverse=" DESC" in order)
+            for some in walks.values()
+        ]
+        rounds = zip_longest(*lanes)
+        return islice((row for each in rounds for row in each if row is not None), self.most)
+
     def _pairs(self, there: str) -> Iterator[tuple[int, str]]:
         """Each marking and audience that the table has, each found by one step of an index."""
         sql = f"SELECT audience FROM clocks WHERE {there} AND tlp_rank = ? AND audience > ? ORDER BY audience LIMIT 1"
@@ -176,9 +199,15 @@ class _Question(NamedTuple):
 
 
 def _owed_of(
-    question: _Question, *, every: bool = False, rows: tuple[int, ...] | None = None
+    question: _Question, *, every: bool = False, rows: tuple[int, ...] | None = None, by_author: bool = False
 ) -> tuple[Owed, ...]:
-    if rows is not None:
+    if by_author and question.clearance is not None:
+        found = [
+            row
+            for order, is_ack in product((_LATE, _RUNS), (False, True))
+            for row in question.turns(question.clearance, order, is_ack=is_ack)
+        ]
+    elif rows is not None:
         of_rows = f"{_EACH} AND c.row IN (SELECT value FROM json_each(:rows)) LIMIT :most"
         found = list(question.ask(of_rows, rows=as_json(rows)))
     else:

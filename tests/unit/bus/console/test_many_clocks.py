@@ -1,4 +1,4 @@
-"""Of many clocks the page lists the nearest, says that there are more, and where more of them are listed; a file has them at once."""
+"""Of many clocks the page lists the nearest and says where more are listed; what one author asks for hides nothing of another."""
 
 from __future__ import annotations
 
@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from bus.console.pages.clocks import LISTED, MOST
+from bus.console.pages.needs import MOST_NEEDS
 from schemas.parts import Action
 from tests.support import consoles
-from tests.support.consoles import Speaker, signed_in
+from tests.support.consoles import HUB, Speaker, signed_in
 
 
 def listed(twin: Any) -> dict[str, int]:
@@ -47,5 +48,33 @@ def test_a_page_of_clocks_is_short_and_says_so(tmp_path: Path) -> None:
             assert "List up to" not in (await c.get("/clocks?all=1")).text
             lines = list(csv.reader(io.StringIO((await c.get("/clocks.csv")).content.decode("utf-8-sig"))))
             assert len(lines) == 1 + 2 * many
+
+    asyncio.run(go())
+
+
+def test_a_flood_of_duties_of_one_author_hides_no_duty_of_another(tmp_path: Path) -> None:
+    """Four hundred that end first: what another asks for needs this hub all the same, and is handed over."""
+    flood, other = Speaker("xa-emb"), Speaker("xb-csirt")
+    for n in range(14):
+        acts = tuple(
+            Action(kind="patch", text=f"Do {each}.", to=(HUB,), due=consoles.at(-60 - each))
+            for each in range(30)
+        )
+        flood.say(f"A flood, part {n}", 7_200 - n, actions=acts)
+    other.say(
+        "One duty", 600, actions=(Action(kind="monitor", text="Look.", to=(HUB,), due=consoles.at(-90_000)),)
+    )
+    path = tmp_path / "store.db"
+    asyncio.run(consoles.fill(path, [*flood.made, *other.made]))
+
+    async def go() -> None:
+        async with signed_in(path) as c:
+            needs = (await c.get("/picture.json")).json()["needs"]
+            assert [each["title"] for each in needs].count("One duty") == 1
+            assert len(needs) == MOST_NEEDS
+            handed = (await c.get("/handover.json")).json()
+            assert "One duty" in {each["about"] for each in handed["promised"]} | {
+                each["title"] for each in handed["open"]
+            }
 
     asyncio.run(go())

@@ -23,6 +23,7 @@ from bus.sheets import (
     Sheet,
     Version,
     chosen_info,
+    clock_in_words,
     defanged,
     language_of,
     lines_of,
@@ -31,11 +32,12 @@ from bus.sheets import (
 )
 from bus.sheets.catalogue import catalogue
 from bus.sheets.layout import capitals, cells
+from bus.trust import ceremony
 from schemas import vocab
 from schemas.bodies import KINDS
 from schemas.bulletin import Bulletin
 from schemas.open_vocab import OPEN
-from schemas.parts import Handling, Info, Observable
+from schemas.parts import Deadline, Handling, Info, Observable
 from schemas.vocab import PersonalFlag, Status, Tlp
 from schemas.vocabularies import name_of
 from tests.support.filled import ISSUED, bulletin_of
@@ -85,6 +87,22 @@ def test_no_field_of_the_wire_lacks_a_label(lang: str) -> None:
     """Every field that a bulletin can have is named in every language that has a catalogue."""
     fields = {field.encode_name for type_ in WIRE for field in msgspec.structs.fields(type_)}
     assert {name for name in fields if f"label {name}" not in catalogue(lang)} == set()
+
+
+@pytest.mark.parametrize("lang", TRANSLATED)
+def test_a_clock_is_told_in_words(lang: str) -> None:
+    """Every clock that a registry begins with, by its step and its law in each language; one of a registry's own by its name."""
+    say = sayings(lang)
+    told = {clock: clock_in_words(say, clock) for clock in ceremony.DEFAULT_CLOCKS}
+    assert all(", " in words for words in told.values())
+    assert clock_in_words(say, "ministry-answer-2") == "Ministry answer 2"
+    runs = Deadline(clock="gdpr-33", started=ISSUED, due=NOW)
+    met = msgspec.structs.replace(runs, met=NOW)
+    b = msgspec.structs.replace(bulletin_of("cyber-threat"), deadlines=(runs, met))
+    lines = [each.text[0] for each in block(sheet_of(b, KNOWN, lang), "do") if each.text]
+    assert sum(each.startswith(told["gdpr-33"]) for each in lines) == 2
+    if lang == "en":
+        assert told["gdpr-33"] == "Notification of a data breach, GDPR"
 
 
 @pytest.mark.parametrize("lang", TRANSLATED)

@@ -13,7 +13,8 @@ import pytest
 
 from bus.hub.incidents import Pool, Tie, Traits, joined, reason_in_words, references_of, said, traits_of
 from bus.hub.incidents.finding import MOST_NEAR, candidates
-from bus.hub.incidents.likeness import Why
+from bus.hub.incidents.legible import is_legible
+from bus.hub.incidents.likeness import Why, likeness
 from bus.hub.incidents.matters import matters_of
 from bus.hub.incidents.naming import named
 from bus.hub.incidents.pooling import pooled
@@ -332,6 +333,43 @@ def test_every_reason_has_words() -> None:
     told = {reason_in_words(reason).split(":")[0] for each in alike for reason in each.reasons}
     assert {"about the same matters", "one office, and no reference", "another label", "days apart"} <= told
     assert "all that belongs to each, taken together" in told
+
+
+MACHINES = (
+    *("20261129t090053z", "20261129T0900Z", "2026-11-29t09:00:53z", "2026-11-29t09:00:53.120z", "20261129", "1796120453", "1796120453000"),
+    *("5f3a9c0177de41b2", "b488a0ed", "940d1606d51963fe2354094bdc461bc1", "sha256:q1nn7umosskey", "deadbeef" * 5),
+    *("018f3c5e-7d3a-7000-8000-00000000000a", "01hx3c5e7d3a7000800000000a", "a1b2c3d4e5"),
+)  # fmt: skip
+PEOPLE = (
+    *("rollkeeper", "31000", "12000000", "99555010012", "facade", "defaced", "electi0ns-xa.example", "192.0.2.41", "2001:db8::1"),
+    *("cve-2026-10441", "euvd202709870", "https://a.example/20261129t090053z", "example-social/avaria-list7", "xq00000011880450"),
+    *("the urn will sing at noon", "vote2026", "20261340"),
+)  # fmt: skip
+
+
+def test_a_person_is_told_nothing_that_only_machines_compare() -> None:
+    """Times, hashes and ids of machines are no names; numbers, addresses and words are told."""
+    assert {each for each in MACHINES if is_legible(each)} == set()
+    assert {each for each in PEOPLE if not is_legible(each)} == set()
+
+
+@pytest.mark.parametrize(
+    ("shared", "told"),
+    [
+        (("20261129t090053z",), "the same name in the text"),
+        (("20261129t090053z", "rollkeeper"), "the same name in the text: rollkeeper"),
+    ],
+    ids=["nothing else is shared", "a name is shared, too"],
+)
+def test_a_reason_names_what_a_person_understands(shared: tuple[str, ...], told: str) -> None:
+    """In general words where nothing of its sort is such; the points are the same."""
+    named = frozenset((Sort.CALLED, each) for each in shared)
+    model = msgspec.structs.replace(next(iter(EVERY.values())), traits=named, words=frozenset(), until=0.0)
+    one, other = (msgspec.structs.replace(model, id=each, issued=0.0) for each in ("one", "other"))
+    rarity = Rarity([*EVERY.values(), one, other])
+    (reason,) = (each for each in likeness(one, other, rarity).reasons if each.sort is Sort.CALLED)
+    assert reason_in_words(reason) == told
+    assert reason.points == 1.25 * rarity.trait(Sort.CALLED, shared[0])
 
 
 SAME = [

@@ -44,6 +44,7 @@ from tests.support.elections import election
 from tests.support.hubs import judged
 from tests.support.world import NOW, Message, signed_registry
 from tests.unit.bus.hub.picture.test_bounds import POLLS
+from tests.unit.bus.hub.picture.test_owed import GRAVE
 from tests.unit.bus.hub.picture.test_questions import reading
 from tests.unit.bus.hub.picture.test_situation import WORLD, Channel, admitted
 
@@ -237,6 +238,11 @@ def test_the_table_says_what_the_bulletins_say(
         for each in (who, EVERYBODY):
             found = owed.owed_within(db, each, NOW, REGISTRY, ME, every=True)
             assert as_told(found) == plainly(db, kept, each, NOW)
+            mine = [
+                owed.owed_within(db, each, NOW, REGISTRY, ME, ours=ME, by_author=turns)
+                for turns in (False, True)
+            ]
+            assert mine[0] == mine[1]
         assert as_told(owed.owed(db, NOW, REGISTRY, ME, every=True)) == plainly(db, kept, EVERYBODY, NOW)
         if not gone:
             before = tables(db)
@@ -299,6 +305,40 @@ def test_a_calendar_says_in_which_zone_a_day_ends() -> None:
             assert each.latest is not None
             latest.append(each.latest.hour)
         assert latest == [0, 22, 0]
+
+
+def test_of_what_a_hub_owes_each_author_has_its_part() -> None:
+    """However many duties of one author end first, and however much is to be acknowledged; of each author those that end first."""
+    flood, other = Channel(), Channel("xb-csirt")
+    for n in range(9):
+        acts = (Action(kind="patch", to=(ME,), text="Now.", due=NOW - (9 - n) * HOUR),)
+        flood.say(f"flood {n}", 10 * 3600.0 - n, actions=acts, **GRAVE)
+    for n in (2, 1):
+        acts = (Action(kind="patch", to=(ME,), text="Now.", due=NOW - (20 + n) * HOUR),)
+        other.say(f"other {n}", 30 * 3600.0 - n, actions=acts)
+    with admitted([judged(each, REGISTRY) for each in (*flood.made, *other.made)]) as (db, rows):
+        Projection(LAW).apply_many(db, rows)
+        swept(db)
+        found = owed.owed_within(db, EVERYBODY, NOW, REGISTRY, ME, ours=ME, by_author=True, most=4)
+        duties = [each.headline for each in found if each.rule == "action-patch"]
+        assert duties == ["other 2", "other 1", "flood 7", "flood 8"]
+        assert sum(each.rule == "acknowledgement" for each in found) == 4
+
+
+def test_a_table_of_before_learns_the_authors() -> None:
+    """Each clock says whose bulletin started it, as if it had been made now."""
+    with admitted(VERDICTS) as (db, rows):
+        Projection(LAW).apply_many(db, rows)
+        swept(db)
+        before = tables(db)
+        assert before["clocks"]
+        for statement in (
+            "DROP INDEX clocks_by_author",
+            "ALTER TABLE clocks DROP COLUMN issuer",
+            *filter(str.strip, clocked.LAYOUT.migrations[0].split(";\n")),
+        ):
+            db.execute(statement)
+        assert tables(db) == before
 
 
 FAR, LONG_AGO = dt.datetime.max.replace(tzinfo=dt.UTC), dt.datetime.min.replace(tzinfo=dt.UTC)
