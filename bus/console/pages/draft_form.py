@@ -12,10 +12,10 @@ import msgspec
 
 from bus import drafts
 from bus.console.pages import draft_facts, draft_rows
-from bus.console.pages.draft_cells import Faults
+from bus.console.pages.draft_cells import Faults, texts_of, values_of
 from bus.console.pages.draft_rows import PASTE
 from bus.console.pages.draft_tables import FACTS, TABLES, strictest
-from bus.console.pages.draft_types import ordered
+from bus.console.pages.draft_types import cells_of, ordered
 from schemas.bulletin import Draft
 from schemas.parts import ElectionRef, PersonalData
 from schemas.vocab import Certainty, Pap, Severity, Status, Tlp, Urgency
@@ -26,14 +26,19 @@ _TEXTS = ("headline", "summary", "instruction", "public_line", "lang", "web")
 """Of the first language; the others are rows."""
 _WORDS = ("status", "pap", "urgency", "severity", "certainty")
 _PLAIN = ("exercise_id", "incident_id", "expires")
-OWN = frozenset({"body", "tlp", "audience", "areas", "election", *TABLES, *_WORDS, *_PLAIN})
-"""Fields of a draft for which the form has fields. Of lists, `areas` and `election` the rest may stand in the text."""
-PARTLY = frozenset({"areas", "election"})
+DIMENSIONS = next(cell for cell in cells_of(Draft, ()) if cell.name == "dimensions")
+"""The boxes for what a draft is about; without any it is what its kind says."""
+OWN = frozenset({"body", "tlp", "audience", "areas", "election", "dimensions", *TABLES, *_WORDS, *_PLAIN})
+"""Fields of a draft for which the form has fields. Of lists, `areas`, `dimensions` and `election` the rest may stand in the text."""
+PARTLY = frozenset({"areas", "dimensions", "election"})
+_UNSAID = OWN | {"msg_type"}
+"""What the text does not offer: what the form has, and what the hub sets by itself."""
 FIELDS = (
     "title",
     "kind",
     "to",
     "areas",
+    "dimensions",
     "election",
     "machine_translated",
     "facts",
@@ -54,7 +59,7 @@ CHOICES: Mapping[str, tuple[str, ...]] = {
 _PLACES: Mapping[str, str] = {
     "audience": "to",
     "tlp": "to",
-    **{name: name for name in (*_WORDS, *_PLAIN, "areas", "election")},
+    **{name: name for name in (*_WORDS, *_PLAIN, "areas", "dimensions", "election")},
 }
 
 
@@ -97,7 +102,7 @@ def begun(kind: str, to: str) -> dict[str, str]:
         "pap": str(Pap.GREEN),
         **dict.fromkeys(("urgency", "severity", "certainty"), "unknown"),
         **draft_facts.of_body(kind, {}),
-        "more": drafts.rest_text(Draft, OWN),
+        "more": drafts.rest_text(Draft, _UNSAID),
     }
 
 
@@ -139,6 +144,10 @@ def of_draft(raw: bytes, title: str, elections: Mapping[str, ElectionRef]) -> di
         found["areas"] = ", ".join(codes)
     else:
         rest["areas"] = areas
+    if (dimensions := document.get("dimensions")) is not None:
+        texts, others = texts_of((DIMENSIONS,), {"dimensions": dimensions})
+        found |= texts
+        rest |= others
     if (election := document.get("election")) is not None:
         known = elections.get(_said(election.get("id")))
         if known is not None and _unphased(msgspec.to_builtins(known)) == _unphased(election):
@@ -151,7 +160,7 @@ def of_draft(raw: bytes, title: str, elections: Mapping[str, ElectionRef]) -> di
         found |= rows
         if unsaid:
             rest[name] = unsaid
-    return found | draft_facts.of_body(found["kind"], body) | {"more": drafts.rest_text(Draft, OWN, rest)}
+    return found | draft_facts.of_body(found["kind"], body) | {"more": drafts.rest_text(Draft, _UNSAID, rest)}
 
 
 def read(fields: Mapping[str, str], elections: Mapping[str, ElectionRef]) -> Read:
@@ -170,6 +179,7 @@ def read(fields: Mapping[str, str], elections: Mapping[str, ElectionRef]) -> Rea
         elif fields[name].strip():
             faults.append(("more", f"{name} stands in the form too; keep one of the two"))
     lists = _lists(fields, rest, faults)
+    about = values_of((DIMENSIONS,), fields, "", faults)
     problems.extend(Problem(field, text) for field, text in faults)
     tlp, _, audience = fields["to"].partition("/")
     if tlp not in tuple(Tlp) or not audience:
@@ -196,6 +206,7 @@ def read(fields: Mapping[str, str], elections: Mapping[str, ElectionRef]) -> Rea
         "audience": audience,
         **{name: fields[name].strip() for name in (*_WORDS, *_PLAIN) if fields[name].strip()},
         **({"areas": [_area(each) for each in areas]} if areas else {}),
+        **about,
         **({"election": msgspec.to_builtins(elections[chosen])} if chosen else {}),
         **lists,
         **rest,

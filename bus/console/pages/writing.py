@@ -12,6 +12,7 @@ from bus import drafts
 from bus.console.asked import Asked
 from bus.console.page import Content
 from bus.console.pages import draft_form, draft_rows, elections
+from bus.console.pages.draft_cells import Cell
 from bus.console.pages.draft_facts import Facts, facts_of
 from bus.console.pages.draft_form import Problem
 from bus.console.pages.draft_tables import FACTS, Table
@@ -120,6 +121,11 @@ class Writing(Content, frozen=True, kw_only=True):
     def values(self) -> dict[str, str]:
         """What the fields of the facts have, by their names on the wire."""
         return {cell.name: self.fields.get(f"{FACTS}{cell.name}", "") for cell in self.facts.cells}
+
+    @property
+    def dimensions(self) -> Cell:
+        """The boxes for what it is about."""
+        return draft_form.DIMENSIONS
 
     def table(self, name: str) -> Table:
         """A list of the form."""

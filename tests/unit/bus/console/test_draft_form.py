@@ -162,3 +162,25 @@ def test_two_who_differ_see_where() -> None:
     """Only the fields that differ."""
     mine, theirs = form(headline="Mine"), form(headline="Theirs")
     assert list(changed(theirs, mine)) == [("headline", "Theirs", "Mine")]
+
+
+@pytest.mark.parametrize(
+    ("said", "boxes"),
+    [
+        (["cybercrime"], "cybercrime"),
+        (["electoral-process", "disinformation"], "electoral-process, disinformation"),
+        (["no-such-word"], "no-such-word"),
+        ("cybercrime", ""),
+        ([], ""),
+        ([1], ""),
+        (["a, b"], ""),
+    ],
+)
+def test_what_a_draft_is_about_is_ticked_or_stands_in_the_text(said: object, boxes: str) -> None:
+    """Whatever a draft says there comes back as it was; in both places it is a fault."""
+    raw = read(form(more=drafts.table_text({"dimensions": said})), KNOWN).raw
+    again = of_draft(raw, "", KNOWN)
+    assert again["dimensions"] == boxes
+    assert json.loads(read(again, KNOWN).raw)["dimensions"] == said
+    (fault,) = read(form(dimensions="cybercrime", more='dimensions = ["physical"]'), KNOWN).problems
+    assert fault.field == "more"
