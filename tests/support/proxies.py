@@ -65,9 +65,10 @@ def tls_proxy(port: int, certificate: Path, key: Path) -> Iterator[int]:
     finally:
         loop.call_soon_threadsafe(ending.set)
         thread.join()
-        for task in asyncio.all_tasks(loop):
+        left = asyncio.all_tasks(loop)
+        for task in left:
             task.cancel()
-        loop.run_until_complete(asyncio.sleep(0))
+        loop.run_until_complete(asyncio.gather(*left, return_exceptions=True))
         loop.close()
 
 
