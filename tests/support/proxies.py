@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
+import re
 import socket
+import socketserver
 import ssl
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 MOST_HEAD = 65_536
@@ -24,61 +25,53 @@ def free_port() -> int:
 def tls_proxy(port: int, certificate: Path, key: Path) -> Iterator[int]:
     """Run a proxy to a port of this machine. Gives the port at which it listens.
 
-    Like nginx with `$proxy_add_x_forwarded_for`, it adds the address of the client to the right of what the client has sent.
+    Like nginx with `$proxy_add_x_forwarded_for`, it adds the address of the client to the right of what the client has sent. A thread
+    serves one request a connection: it hands the whole request on, then copies the answer until that ends.
     """
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(certificate, key)
 
-    async def passed(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    class Visit(socketserver.BaseRequestHandler):
+        def handle(self) -> None:
+            with (
+                contextlib.suppress(OSError),
+                context.wrap_socket(self.request, server_side=True) as outer,
+                socket.create_connection(("127.0.0.1", port)) as inner,
+            ):
+                head, body = _request(outer)
+                inner.sendall(_with_visitor(head, self.client_address[0].encode()) + body)
+                while data := inner.recv(65_536):
+                    outer.sendall(data)
+
+    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), Visit) as server:
+        server.daemon_threads = True
+        thread = threading.Thread(target=server.serve_forever, args=(0.05,))
+        thread.start()
         try:
-            head = await reader.readuntil(b"\r\n\r\n")
-            peer = writer.get_extra_info("peername")[0]
-            inner, outer = await asyncio.open_connection("127.0.0.1", port)
-            with contextlib.closing(outer):
-                outer.write(_with_visitor(head, peer.encode()))
-                async with asyncio.TaskGroup() as tasks:
-                    sending = tasks.create_task(_copied(reader, outer))
-                    await _copied(inner, writer)
-                    sending.cancel()
-        except (ConnectionError, asyncio.IncompleteReadError, ssl.SSLError):
-            pass
+            yield server.server_address[1]
         finally:
-            writer.close()
-
-    bound: list[int] = []
-    ready = threading.Event()
-    ending = asyncio.Event()
-    loop = asyncio.new_event_loop()
-
-    async def serve() -> None:
-        server = await asyncio.start_server(passed, "127.0.0.1", 0, ssl=context, limit=MOST_HEAD)
-        bound.append(server.sockets[0].getsockname()[1])
-        ready.set()
-        await ending.wait()
-        server.close()
-
-    thread = threading.Thread(target=loop.run_until_complete, args=(serve(),), daemon=True)
-    thread.start()
-    ready.wait()
-    try:
-        yield bound[0]
-    finally:
-        loop.call_soon_threadsafe(ending.set)
-        thread.join()
-        loop.run_until_complete(_ended(asyncio.all_tasks(loop)))
-        loop.close()
+            server.shutdown()
+            thread.join()
 
 
-async def _ended(tasks: Iterable[asyncio.Task[object]]) -> None:
-    for task in tasks:
-        task.cancel()
-    await asyncio.gather(*tasks, return_exceptions=True)
+def _request(line: socket.socket) -> tuple[bytes, bytes]:
+    """(the head of a request, its body).
 
-
-async def _copied(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    while data := await reader.read(65_536):
-        writer.write(data)
-        await writer.drain()
+    Raises:
+        ConnectionError: it ends in the middle, or its head is too long.
+    """
+    held = b""
+    while b"\r\n\r\n" not in held:
+        if len(held) > MOST_HEAD or not (data := line.recv(65_536)):
+            raise ConnectionError("no whole head")
+        held += data
+    head, _, body = held.partition(b"\r\n\r\n")
+    said = re.search(rb"(?i)\r\ncontent-length: *(\d+)", head)
+    while said is not None and len(body) < int(said[1]):
+        if not (data := line.recv(65_536)):
+            raise ConnectionError("no whole body")
+        body += data
+    return head, body
 
 
 def _with_visitor(head: bytes, peer: bytes) -> bytes:
