@@ -181,6 +181,16 @@ ROWS = {
 }  # fmt: skip
 
 
+def publishes(writer: Keyboard, second: Keyboard, fields: dict[str, str]) -> None:
+    """A second person lets it pass, and its bulletin says what these fields of the form do."""
+    published(writer, second)
+    twin = writer.page.evaluate("async () => (await fetch(`${location.pathname}.json`)).json()")
+    assert twin["hands"]["bulletin"]
+    assert {name: twin["fields"].get(name) for name in fields} == fields
+    for each in (writer, second):
+        each.context.close()
+
+
 def test_rows_are_written_by_keyboard(chromium: Browser, office: Served) -> None:
     """Two observables, an action and a reference: what is wrong is told beside its row, is mended, and all of it is published."""
     writer = Keyboard(chromium, office.url, "Kim Keys")
@@ -215,13 +225,7 @@ def test_rows_are_written_by_keyboard(chromium: Browser, office: Served) -> None
     writer.activate("button", "Put it back")
     expect(page.locator('[data-rows="references"] .entry')).to_have_count(2)
     writer.fill("Title (needed)", "Flood")
-    second = Keyboard(chromium, office.url, "Sam Second")
-    published(writer, second)
-    twin = page.evaluate("async () => (await fetch(`${location.pathname}.json`)).json()")
-    assert twin["hands"]["bulletin"]
-    assert {name: twin["fields"].get(name) for name in ROWS} == ROWS
-    for each in (writer, second):
-        each.context.close()
+    publishes(writer, Keyboard(chromium, office.url, "Sam Second"), ROWS)
 
 
 FACTS = {
@@ -262,10 +266,4 @@ def test_facts_are_written_by_keyboard(chromium: Browser, fresh: Served) -> None
     writer.fill("Countries", "XA, XB")
     writer.activate("summary", "Further facts")
     writer.fill("Financial loss", "1200 EUR")
-    second = Keyboard(chromium, fresh.url, "Sid Second")
-    published(writer, second)
-    twin = page.evaluate("async () => (await fetch(`${location.pathname}.json`)).json()")
-    assert twin["hands"]["bulletin"]
-    assert {name: twin["fields"].get(name) for name in FACTS} == FACTS
-    for each in (writer, second):
-        each.context.close()
+    publishes(writer, Keyboard(chromium, fresh.url, "Sid Second"), FACTS)

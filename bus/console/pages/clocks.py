@@ -192,11 +192,7 @@ def ours(asked: Asked) -> tuple[Owed, ...]:
 
 def with_duties(asked: Asked, listed: Sequence[Row]) -> tuple[Row, ...]:
     """Rows of a list, each with the time until which this hub has to acknowledge it."""
-    due = {
-        (each.id, each.issuer): each.due
-        for each in duties(asked.db, asked.shelf, asked.clearance, asked.now)
-        if each.rule == ACKNOWLEDGEMENT
-    }
+    due = {(each.id, each.issuer): each.due for each in ours(asked) if each.rule == ACKNOWLEDGEMENT}
     return tuple(
         msgspec.structs.replace(row, acknowledge_by=due[row.id, row.issuer])
         if (row.id, row.issuer) in due and row.named == row.id

@@ -57,6 +57,10 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
         """The fields of a new form."""
         return {f"{FACTS}{cell.name}": cell.first for cell in self.cells}
 
+    def texts(self, fields: Fields) -> dict[str, str]:
+        """What the fields of a form have, by the names of their values on the wire."""
+        return {cell.name: fields.get(f"{FACTS}{cell.name}", "") for cell in self.cells}
+
     @property
     def own(self) -> frozenset[str]:
         """The facts for which the form has fields or rows."""
@@ -110,8 +114,7 @@ def read(fields: Fields, faults: Faults) -> dict[str, Any]:
     if "kind" in rest:
         faults.append((TEXT, "the kind of a draft cannot be changed; begin another draft"))
     facts = facts_of(kind)
-    texts = {cell.name: fields.get(f"{FACTS}{cell.name}", "") for cell in facts.cells}
-    found = values_of(facts.cells, texts, FACTS, faults)
+    found = values_of(facts.cells, facts.texts(fields), FACTS, faults)
     faults.extend(
         (TEXT, f"{name} has a field of its own in the form, which says something else; keep one of the two")
         for name in sorted(found.keys() & rest.keys())

@@ -118,11 +118,6 @@ class Writing(Content, frozen=True, kw_only=True):
         return facts_of(self.fields["kind"])
 
     @property
-    def values(self) -> dict[str, str]:
-        """What the fields of the facts have, by their names on the wire."""
-        return {cell.name: self.fields.get(f"{FACTS}{cell.name}", "") for cell in self.facts.cells}
-
-    @property
     def dimensions(self) -> Cell:
         """The boxes for what it is about."""
         return draft_form.DIMENSIONS
