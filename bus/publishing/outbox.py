@@ -103,8 +103,9 @@ class Outbox(Store):
                 is_all = is_all and found.is_all
                 if found.rows:
                     claimed[status] = [each.row for each in found.rows]
+                    # `now` may be read before another process keeps the row.
                     new = [(now, each.row.n) for each in found.rows if not each.is_marked]
-                    db.executemany("UPDATE bulletins SET attempted_at = ? WHERE n = ?", new)
+                    db.executemany("UPDATE bulletins SET attempted_at = max(?, kept_at) WHERE n = ?", new)
                     left -= sum(each.row.attempted_at is None for each in found.rows)
             self.handover.is_whole = is_all and self.handover.is_open
             return claimed

@@ -23,7 +23,9 @@ from bus.publishing.outbox import MOST_BYTES, Outbox, Row, Settled
 from bus.publishing.publisher import Publisher
 from tests.support.counting import calls
 from tests.support.publishers import keeping
-from tests.support.world import draft
+from tests.support.world import NOW, draft
+
+LATER = NOW.timestamp() + 1
 
 
 @asynccontextmanager
@@ -37,7 +39,7 @@ async def handing(path: Path) -> AsyncIterator[tuple[Publisher, Outbox]]:
 
 async def claimed(outbox: Outbox, fresh: int = 800) -> list[Row]:
     """The due rows of every status, in order."""
-    found = await outbox.claim((), 1000.0, fresh)
+    found = await outbox.claim((), LATER, fresh)
     return sorted((row for rows in found.values() for row in rows), key=lambda row: row.n)
 
 
@@ -69,7 +71,7 @@ async def test_without_a_sender_nothing_is_marked(tmp_path: Path) -> None:
         (kept,) = await in_the_table(outbox)
         assert kept.attempted_at is None
         assert await claimed(outbox) == [kept]
-        assert [row.attempted_at for row in await in_the_table(outbox)] == [1000.0]
+        assert [row.attempted_at for row in await in_the_table(outbox)] == [LATER]
 
 
 async def test_what_waits_longer_goes_first(tmp_path: Path) -> None:

@@ -22,7 +22,9 @@ from schemas.errors import RuleError
 from schemas.vocab import MsgType, Tlp
 from tests.support.places import ROOT
 from tests.support.publishers import keeping
-from tests.support.world import World, draft, shared_world
+from tests.support.world import NOW, World, draft, shared_world
+
+LATER = NOW.timestamp() + 1
 
 WRITER = """
 import asyncio, secrets, sys
@@ -153,13 +155,22 @@ async def test_a_claim_settles_the_last_round_and_marks_the_next(tmp_path: Path)
     async with keeping(tmp_path / "o.db") as (publisher, outbox):
         for n in range(2):
             await publisher.publish(draft(f"{n}"))
-        assert await outbox.claim(("actual",), 1.0) == {}
-        assert [row.attempted_at for row in (await outbox.claim((), 2.0))["actual"]] == [None, None]
+        assert await outbox.claim(("actual",), LATER) == {}
+        assert [row.attempted_at for row in (await outbox.claim((), LATER))["actual"]] == [None, None]
         first = Settled(n=1, stream="XA_ACTUAL", stream_seq=1)
-        await outbox.settle([first], 3.0)
-        (again,) = (await outbox.claim((), 3.0))["actual"]
-        assert (again.n, again.attempted_at) == (2, 2.0)
-        assert [row.stored_at for row in await outbox.rows()] == [None, 3.0]
+        await outbox.settle([first], LATER + 1)
+        (again,) = (await outbox.claim((), LATER + 1))["actual"]
+        assert (again.n, again.attempted_at) == (2, LATER)
+        assert [row.stored_at for row in await outbox.rows()] == [None, LATER + 1]
+
+
+async def test_a_row_is_sent_no_earlier_than_it_is_kept(tmp_path: Path) -> None:
+    """Another process may keep a row after a sender has read its clock and before its turn to write."""
+    async with keeping(tmp_path / "o.db") as (publisher, outbox):
+        await publisher.publish(draft())
+        await outbox.claim((), 1.0)
+        (row,) = await outbox.rows()
+        assert row.attempted_at == row.kept_at > 1.0
 
 
 async def test_a_claim_is_bounded_by_bytes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
