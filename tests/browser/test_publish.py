@@ -41,8 +41,8 @@ def write_toml(looker: Looker, text: str) -> None:
 
 
 def press(looker: Looker, words: str) -> None:
-    """Press a button of the page."""
-    looker.page.get_by_role("button", name=words).first.click()
+    """Press a button that sends a form."""
+    looker.follow(looker.page.get_by_role("button", name=words))
 
 
 @pytest.fixture(scope="module")
@@ -68,7 +68,7 @@ def paths(chromium: Browser, office: Served) -> dict[str, str]:
             continue
         press(mara, "Ask for the approval")
         jonas.go("/approvals")
-        jonas.page.get_by_role("link", name="Read").first.click()
+        jonas.follow(jonas.page.get_by_role("link", name="Read"))
         made["approval" if name == "waiting" else "approved"] = jonas.page.url.removeprefix(office.url)
         if name == "published":
             press(jonas, "Approve exactly this")
@@ -161,12 +161,12 @@ def test_two_people_publish_without_scripts(chromium: Browser, office: Served) -
     expect(mara.page.locator(".big-count")).to_have_text("2 readers")
     press(mara, "Ask for the approval")
     jonas.go("/")
-    jonas.page.locator("main").get_by_role("link", name=re.compile(f"^Read: Draft {n}\\b")).first.click()
+    jonas.follow(jonas.page.locator("main").get_by_role("link", name=re.compile(f"^Read: Draft {n}\\b")))
     expect(jonas.page.locator("h1")).to_have_text("Said without scripts")
     press(jonas, "Approve exactly this")
     expect(jonas.page.locator("#decide")).to_be_visible()
     mara.go("/")
-    mara.page.locator("main").get_by_role("link", name=re.compile(f"^Publish: Draft {n}\\b")).first.click()
+    mara.follow(mara.page.locator("main").get_by_role("link", name=re.compile(f"^Publish: Draft {n}\\b")))
     press(mara, "Sign and publish")
     expect(mara.page.locator(".callout").filter(has_text="It is published.")).to_be_visible()
     for each in contexts:
