@@ -13,7 +13,8 @@ from typing import Any, NamedTuple
 
 from bus import drafts, toml
 from bus.console.pages.draft_cells import Faults, is_usual, texts_of, values_of
-from bus.console.pages.draft_tables import MORE, TABLES, Table, completed, tables_of
+from bus.console.pages.draft_completing import observable
+from bus.console.pages.draft_tables import MORE, TABLES, Table, tables_of
 from bus.console.pages.draft_types import ordered
 
 Fields = Mapping[str, str]
@@ -120,7 +121,7 @@ def spread(fields: Fields) -> tuple[dict[str, str], str]:
     for number, line in enumerate(lines[:room], n):
         row = {**table.blank, "value": line}
         entry: dict[str, Any] = {"value": line}
-        completed(entry, "", [])
+        observable(entry, "", [])
         row |= _row(table, entry)
         found |= written(table, number, row)
     found[PASTE] = "\n".join(lines[room:])
