@@ -39,9 +39,10 @@ class End(NamedTuple):
 
 def offered(fields: Fields) -> Iterator[End]:
     """The rows of a form that a tie may name."""
-    for name, cells in _SHOWN.items():
-        for n, (number, row) in enumerate(_rows(fields, name), 1):
-            yield End(f"{name}/{number}", name, n, next(filter(None, (row[each] for each in cells)), ""))
+    for name, table in _tables(fields).items():
+        for n, (number, row) in enumerate(draft_rows.said(fields, table), 1):
+            text = next(filter(None, (row[each] for each in _SHOWN[name])), "")
+            yield End(f"{name}/{number}", table.name, n, text)
 
 
 def of_entries(fields: Fields, table: Table, held: Any) -> tuple[Any, list[Any] | None]:
@@ -72,7 +73,8 @@ def counted(fields: Fields, table: Table, held: list[Any], faults: Faults) -> No
         faults: takes the ends that are no rows any more.
     """
     rows = {
-        name: {str(number): str(n) for n, (number, _) in enumerate(_rows(fields, name))} for name in _SHOWN
+        name: {str(number): str(n) for n, (number, _) in enumerate(draft_rows.said(fields, table))}
+        for name, table in _tables(fields).items()
     }
     for (number, _), entry in zip(draft_rows.said(fields, table), held, strict=False):
         for cell in ENDS[table.name]:
@@ -89,15 +91,11 @@ def counted(fields: Fields, table: Table, held: list[Any], faults: Faults) -> No
 
 def lists(fields: Fields) -> tuple[str, ...]:
     """The lists of a form whose rows a tie may name."""
-    found = (_table(fields, name) for name in _SHOWN)
-    return tuple(table.name for table in found if table is not None)
+    return tuple(table.name for table in _tables(fields).values())
 
 
-def _table(fields: Fields, name: str) -> Table | None:
+def _tables(fields: Fields) -> dict[str, Table]:
+    """These lists by what an end calls them; a kind has its own."""
     held = draft_rows.tables(fields)
-    return held.get(name) or held.get(f"{FACTS}{name}")
-
-
-def _rows(fields: Fields, name: str) -> list[tuple[int, dict[str, str]]]:
-    table = _table(fields, name)
-    return draft_rows.said(fields, table) if table is not None else []
+    found = {name: held.get(name) or held.get(f"{FACTS}{name}") for name in _SHOWN}
+    return {name: table for name, table in found.items() if table is not None}
