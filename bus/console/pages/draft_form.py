@@ -5,6 +5,7 @@ Nothing stands anywhere else, so a form that is sent says all of the draft, and 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -24,6 +25,7 @@ from schemas.vocab import Certainty, MsgType, Pap, Severity, Status, Tlp, Urgenc
 
 MAX_BYTES = 131_072
 """Of a draft, at the desk and on the way to the hub."""
+_MISSING = re.compile(r"(\w+) is missing: ")
 _TEXTS = ("headline", "summary", "instruction", "public_line", "lang", "web")
 """Of the first language; the others are rows."""
 _WORDS = ("status", "pap", "urgency", "severity", "certainty")
@@ -213,15 +215,13 @@ def field_of(path: str, text: str = "") -> str:
 
     Args:
         path: of the finding, as `$.info[0].headline`; what is missing has the path of the table that lacks it.
-        text: the finding, which begins with the name of what is missing.
+        text: the finding; that of a missing field begins with its name.
     """
     parts = path.removeprefix("$").removeprefix(".").replace("[", ".").replace("]", "").split(".")
-    if parts == ["info", "0"]:
-        parts.append(text.split(" ", 1)[0])
+    if missing := _MISSING.match(text):
+        parts.append(missing[1])
     if parts[:2] == ["info", "0"]:
-        return parts[2] if parts[2] in (*_TEXTS, "machine_translated") else "more"
-    if parts == ["body"]:
-        parts.append(text.split(" ", 1)[0])
+        return next((each for each in parts[2:] if each in (*_TEXTS, "machine_translated")), "more")
     if parts == ["body", "kind"]:
         return "to"
     if parts[0] == "body":

@@ -90,10 +90,10 @@ def _end(name: str) -> Cell:
 
 
 def _and_others(type_: type[msgspec.Struct], *cells: Cell) -> tuple[Cell, ...]:
-    """These cells, and those of the other fields of an entry, folded away."""
+    """These cells, and those of the other fields of an entry, folded away; nobody has to write these."""
     said = {each.name for each in cells}
     others = (each for each in cells_of_row(type_) if each.name not in said)
-    return (*cells, *(msgspec.structs.replace(each, is_rare=True) for each in others))
+    return (*cells, *(msgspec.structs.replace(each, is_rare=True, is_needed=False) for each in others))
 
 
 TABLES: Mapping[str, Table] = {
@@ -246,13 +246,13 @@ TABLES: Mapping[str, Table] = {
         Table(
             name="links",
             type_=Link,
-            most=60,
+            most=30,
             cells=_and_others(Link, _end("from"), _open("rel", "link-type", is_needed=True), _end("to")),
         ),
         Table(
             name="media_checks",
             type_=MediaCheck,
-            most=20,
+            most=10,
             cells=_and_others(
                 MediaCheck,
                 _end("of"),

@@ -11,12 +11,12 @@ import msgspec
 from bus import drafts, sheets
 from bus.console.asked import Asked
 from bus.console.page import Content
-from bus.console.pages import draft_ends, draft_form, draft_rows, elections
+from bus.console.pages import draft_ends, draft_facts, draft_form, draft_rows, elections
 from bus.console.pages.draft_cells import Cell
 from bus.console.pages.draft_ends import End
-from bus.console.pages.draft_facts import Facts, facts_of
+from bus.console.pages.draft_facts import Facts
 from bus.console.pages.draft_form import Problem
-from bus.console.pages.draft_tables import FACTS, Table
+from bus.console.pages.draft_tables import MORE, Table
 from bus.console.pages.foreseen import NOTHING, Said, Shown, narrowest_of
 from bus.console.pages.hands import AtDesk, Hands
 from bus.console.texts import stamp
@@ -118,7 +118,7 @@ class Writing(Content, frozen=True, kw_only=True):
     @property
     def facts(self) -> Facts:
         """What the form has for the facts of the kind."""
-        return facts_of(self.fields["kind"])
+        return draft_facts.facts_of(self.fields["kind"])
 
     @property
     def more(self) -> bool:
@@ -230,9 +230,9 @@ def with_said(page: Writing, said: Said) -> Writing:
 
 
 def _placed(fields: Mapping[str, str], found: Shown) -> Shown:
-    """A finding beside its field; of a fact that is missing and has a field, how it is written in a file is left out."""
+    """A finding beside its field; of what is missing and has a field, how it is written in a file is left out."""
     field, text = draft_form.typed_at(fields, found.field), found.text
-    if field.startswith(FACTS) and " is missing: " in text:
+    if field.rpartition(".")[2] not in (MORE, draft_facts.TEXT) and " is missing: " in text:
         text = text.partition(":")[0]
     return msgspec.structs.replace(found, field=field, text=text)
 

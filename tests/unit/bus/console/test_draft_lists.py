@@ -133,7 +133,7 @@ def test_what_rules_find_stands_beside_the_field() -> None:
     assert typed_at(fields, field_of("$.attribution.actors[1].name")) == "attribution.0.more"
     look = drafts.read(read(typed(fields), KNOWN).raw, NOW)
     found = {typed_at(fields, field_of(each.path, each.text)) for each in look.of("error")}
-    assert found == {"actors.3", "places.5.code", "legal.1.ref"}
+    assert found == {"actors.3.kind", "places.5.code", "legal.1.ref"}
 
 
 def test_ties_follow_their_rows() -> None:
