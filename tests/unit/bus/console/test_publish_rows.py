@@ -75,10 +75,10 @@ async def test_findings_stand_beside_their_row_with_and_without_scripts(tmp_path
         assert "R62" in wrong
         assert re.search(r'name="observables\.1\.value"[^>]* aria-invalid="true"', wrong)
         assert "aria-invalid" not in row(page.text, "actions.0.")
-        law = re.compile(r'<details class="panel folded"( open)?><summary><h2 id="law">')
-        assert law.search(page.text)[1] is None
+        folded = '<details class="panel folded"><summary><h2 id="law">'
+        assert folded in page.text
         page = await mara.send("/publish/check", **{**typed, "actions.0.kind": "request-takedown-order"})
-        assert law.search(page.text)[1] == " open"
+        assert folded.replace('folded"', 'folded" open') in page.text
         assert "R11" in page.text.partition('data-found="rights"')[2][:900]
         told = (await mara.send("/publish/check.json", **typed)).json()["said"]["findings"]
         assert ("observables.1.value", "R62") in {(each["field"], each["rule"]) for each in told}
