@@ -23,7 +23,7 @@ export function rowing(form, { toast }) {
     const held = select.value, options = [...select.options].slice(0, 2);
     for (const row of lists.flatMap((name) => [...(listOf(name)?.children ?? [])])) {
       const [list, number] = row.dataset.row.split(".").slice(-3), words = row.querySelector("input[type=text], textarea").value.trim();
-      if (words) options.push(new Option(`${row.querySelector("legend").textContent}: ${words.slice(0, 60)}`, `${list}/${number}`));
+      if (words) options.push(Object.assign(new Option(`${row.querySelector("legend").textContent}: ${words.slice(0, 60)}`, `${list}/${number}`), { dir: "auto", lang: "" }));
     }
     if (!options.some((each) => each.value === held)) options.push(new Option(held));
     select.replaceChildren(...options);

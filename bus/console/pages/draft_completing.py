@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import datetime as dt
 import re
+from collections.abc import Callable, Mapping
 from typing import Any
 
+import msgspec
+
 from bus.console.pages.draft_cells import Faults
+from bus.console.pages.draft_types import ordered
 from schemas.codec import encode_time
 from schemas.observables import classify, personal_flag, refanged
+from schemas.parts import Authority, Deadline
 from schemas.registry import Registry
 from schemas.vocab import PERSONAL_RANK, PersonalFlag
 
@@ -57,28 +62,42 @@ def by_registry(lists: dict[str, Any], registry: Registry) -> None:
         lists: those of a draft, by their names on the wire, of any JSON.
         registry: the registry.
     """
-    for entry in _entries(lists, "deadlines"):
-        clock = registry.clocks.get(_text(entry, "clock"))
-        if clock is not None and "due" not in entry:
-            try:
-                started = dt.datetime.fromisoformat(_text(entry, "started"))
-                due = started + dt.timedelta(seconds=clock.due_s)
-            except (ValueError, OverflowError):
-                continue  # the rules say what is wrong with the time
-            if due.tzinfo is not None:
-                entry["due"] = encode_time(due)
-    for entry in _entries(lists, "co_issuers"):
-        record = registry.authorities.get(_text(entry, "id"))
-        if record is not None:
-            for name in ("kind", "domain", "country"):
-                entry.setdefault(name, str(getattr(record, name)))
+    _each(lists, "deadlines", Deadline, lambda entry: _end_of(entry, registry))
+    _each(lists, "co_issuers", Authority, lambda entry: _record_of(entry, registry))
 
 
-def _entries(lists: dict[str, Any], name: str) -> list[dict[str, Any]]:
+def _end_of(entry: Mapping[str, Any], registry: Registry) -> dict[str, Any]:
+    clock = registry.clocks.get(_text(entry, "clock"))
+    if clock is None:
+        return {}
+    try:
+        due = dt.datetime.fromisoformat(_text(entry, "started")) + dt.timedelta(seconds=clock.due_s)
+    except (ValueError, OverflowError):
+        return {}  # the rules say what is wrong with the time
+    return {"due": encode_time(due)} if due.tzinfo is not None else {}
+
+
+def _record_of(entry: Mapping[str, Any], registry: Registry) -> dict[str, Any]:
+    record = registry.authorities.get(_text(entry, "id"))
+    if record is None:
+        return {}
+    return {"kind": record.kind, "domain": str(record.domain), "country": record.country}
+
+
+def _each(
+    lists: dict[str, Any],
+    name: str,
+    type_: type[msgspec.Struct],
+    known: Callable[[Mapping[str, Any]], dict[str, Any]],
+) -> None:
+    """Complete the entries of a list; what they say themselves goes before what is known."""
     held = lists.get(name)
-    return [each for each in held if isinstance(each, dict)] if isinstance(held, list) else []
+    if isinstance(held, list):
+        lists[name] = [
+            ordered(type_, known(each) | each) if isinstance(each, dict) else each for each in held
+        ]
 
 
-def _text(entry: dict[str, Any], name: str) -> str:
+def _text(entry: Mapping[str, Any], name: str) -> str:
     value = entry.get(name)
     return value if isinstance(value, str) else ""

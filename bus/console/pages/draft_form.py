@@ -15,7 +15,7 @@ from bus import drafts
 from bus.console.pages import draft_facts, draft_lists, draft_rows
 from bus.console.pages.draft_cells import Faults, texts_of, values_of
 from bus.console.pages.draft_lists import PARTS
-from bus.console.pages.draft_rows import PASTE
+from bus.console.pages.draft_rows import PASTE, TWICE
 from bus.console.pages.draft_tables import FACTS
 from bus.console.pages.draft_types import cells_of, ordered
 from schemas.bulletin import Draft
@@ -175,7 +175,7 @@ def read(
         if name not in PARTLY:
             faults.append(("more", f"{name} has a field of its own in the form; write it there"))
         elif fields[name].strip():
-            faults.append(("more", f"{name} stands in the form too; keep one of the two"))
+            faults.append(("more", TWICE.format(name)))
     lists = draft_lists.read(fields, rest, elections, registry, faults)
     alone = values_of(tuple(CELLS.values()), fields, "", faults)
     tlp, _, audience = fields["to"].partition("/")

@@ -14,7 +14,7 @@ import msgspec
 from bus.console.pages import draft_ends, draft_rows
 from bus.console.pages.draft_cells import Faults
 from bus.console.pages.draft_completing import by_registry, strictest
-from bus.console.pages.draft_rows import Fields
+from bus.console.pages.draft_rows import TWICE, Fields
 from bus.console.pages.draft_tables import MORE, TABLES
 from bus.console.pages.draft_types import ordered
 from schemas.parts import Attribution, ElectionRef, PersonalData
@@ -25,7 +25,6 @@ TEXT = "more"
 _ATTRIBUTION, _ACTORS = TABLES["attribution"], TABLES["actors"]
 PARTS = {table.wire: table for table in TABLES.values() if table is not _ACTORS}
 """Each list and part by its name on the wire."""
-_TWICE = "{} stands in the form too; keep one of the two"
 _SCOPES = {"EU": "eu", "INT": "international"}
 
 
@@ -157,7 +156,7 @@ def _election(
     if not chosen:
         return
     if "election" in found:
-        faults.append(("ballot", _TWICE.format("election")))
+        faults.append(("ballot", "an election is chosen, too; keep one of the two"))
     elif chosen in elections:
         found["election"] = msgspec.to_builtins(elections[chosen])
     else:
@@ -169,7 +168,7 @@ def _attribution(fields: Fields, found: dict[str, Any], faults: Faults) -> None:
         return
     row = draft_rows.said(fields, _ATTRIBUTION)
     if "attribution" in found and not row:
-        faults.append((TEXT, _TWICE.format("attribution")))
+        faults.append((TEXT, TWICE.format("attribution")))
         return
     whole = found.get("attribution", {})
     whole["actors"] = draft_rows.beside(fields, _ACTORS, whole, _text_of_actors(fields), faults)

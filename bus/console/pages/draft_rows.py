@@ -20,6 +20,8 @@ from bus.console.pages.draft_types import ordered
 Fields = Mapping[str, str]
 PASTE = "observables.paste"
 """A field for several values, one a line."""
+TWICE = "{} stands in the form too; keep one of the two"
+"""What is wrong where a field or a row says something, and the text, too."""
 MOST_NUMBER = 9999
 _NUMBER = re.compile(r"0|[1-9][0-9]{0,3}")
 
@@ -226,7 +228,7 @@ def beside(fields: Fields, table: Table, rest: dict[str, Any], text: str, faults
         return rest.pop(name, None)
     if table.is_one:
         if name in rest:
-            faults.append((text, f"{name} stands in the form too; keep one of the two"))
+            faults.append((text, TWICE.format(name)))
         return found[0]
     more = rest.pop(name, [])
     if not isinstance(more, list):

@@ -166,7 +166,9 @@ def test_what_follows_from_the_registry_need_not_be_written() -> None:
         deadlines__2__clock="gdpr-33", deadlines__2__started="2027-05-23T20:00:00", deadlines__3__clock="far", deadlines__3__started="2027-05-23T20:00:00Z",
         deadlines__4__clock="gdpr-33", deadlines__4__due="2027-05-24T18:00:00Z", co_issuers__0__id="xa-emb", co_issuers__1__id="xz-none",
     )  # fmt: skip
-    said = json.loads(read(typed(fields), {}, registry).raw)
+    raw = read(typed(fields), {}, registry).raw
+    assert read(of_draft(raw, "", {}), {}, registry).raw == raw
+    said = json.loads(raw)
     assert [each.get("due") for each in said["deadlines"]] == ["2027-05-26T18:00:00Z", None, None, None, "2027-05-24T18:00:00Z"]  # fmt: skip
     record = registry.authorities["xa-emb"]
     assert said["co_issuers"] == [
