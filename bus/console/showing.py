@@ -77,13 +77,13 @@ class Showing:
         reading, people = self._common.reading, self._common.people
         now, registry = self._common.clock(), reading.shelf.registry()
         voice = self._common.voice(request)
-        kept, told, waiting = await self._beside(page, session, token, request, now, as_json=as_json)
+        kept, told, waiting, aside = await self._beside(page, session, token, request, now, as_json=as_json)
 
         def question(db: sqlite3.Connection) -> tuple[Content, Frame]:
             asked = Asked(
                 db=db, now=now, shelf=reading.shelf, registry=registry, session=session,
                 path=filled(page.path, request), place=dict(request.path_params), given=given,
-                incidents=kept, desk=told, waiting=waiting, voice=voice,
+                incidents=kept, desk=told, waiting=waiting, aside=aside, voice=voice,
             )  # fmt: skip
             return page.look(asked), frame_of(asked)
 
@@ -139,10 +139,13 @@ class Showing:
 
     async def _beside(
         self, page: Page, session: Session, token: str, request: Request, now: dt.datetime, *, as_json: bool
-    ) -> tuple[Kept | None, object, tuple[four_eyes.Waiting, ...]]:
-        """(the incidents that are kept for this reader, what the desk tells, what waits there); incidents are begun on every page."""
+    ) -> tuple[Kept | None, object, tuple[four_eyes.Waiting, ...], frozenset[tuple[str, str]]]:
+        """(the incidents that are kept for this reader, what the desk tells, what waits there, what is put aside there).
+
+        Incidents are begun on every page.
+        """
         if not session.viewer.may(Action.LOOK):
-            return None, None, ()
+            return None, None, (), frozenset()
         try:
             first = page.has_incidents and as_json
             kept = await self._common.incidents.of(session.viewer.clearance, now, first=first)
@@ -152,12 +155,19 @@ class Showing:
         if page.has_incidents and kept is not None:
             question = page.desk(kept, str(request.path_params.get("id", "")))
 
-        def all_of_it(db: sqlite3.Connection, act: desk.Act) -> tuple[object, tuple[four_eyes.Waiting, ...]]:
-            return None if question is None else question(db, act), four_eyes.waiting(db, act)
+        def all_of_it(
+            db: sqlite3.Connection, act: desk.Act
+        ) -> tuple[object, tuple[four_eyes.Waiting, ...], frozenset[tuple[str, str]]]:
+            told = None if question is None else question(db, act)
+            return told, four_eyes.waiting(db, act), desk.snoozes.aside(db, act)
 
         people = self._common.people
-        told, waiting = await people.told(token, now, address_of(request), all_of_it) or (None, ())
-        return kept if page.has_incidents else None, told, waiting
+        told, waiting, aside = await people.told(token, now, address_of(request), all_of_it) or (
+            None,
+            (),
+            frozenset[tuple[str, str]](),
+        )
+        return kept if page.has_incidents else None, told, waiting, aside
 
     async def _heard(self, wanted: Wanted) -> Outcome:
         """What the hub answers; that it does not is an answer, too, for the page is shown all the same."""

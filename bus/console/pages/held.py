@@ -16,7 +16,15 @@ def held(asked: Asked) -> Stored:
     Raises:
         NotHereError: it is not here, or the reader may not read it.
     """
-    wanted = asked.place["id"]
+    return named(asked, asked.place["id"])
+
+
+def named(asked: Asked, wanted: str) -> Stored:
+    """The bulletin of an id or a digest, as it was admitted.
+
+    Raises:
+        NotHereError: as `held`.
+    """
     for n in bodies.rows_of(asked.db, wanted):
         for kept in whole(asked.db.execute("SELECT * FROM admitted WHERE row = ?", (n,))):
             b = kept.bulletin
