@@ -24,12 +24,12 @@ from bus.console.pages import (
     VERDICTS,
     Listed,
     refused_in_a_day,
+    standing_alarms,
     title_of,
 )
 from bus.console.people import Viewer
 from bus.console.voices import Voice, Voices, english
 from bus.desk import Action
-from bus.hub import watch
 from bus.hub.picture import events
 
 if TYPE_CHECKING:
@@ -74,8 +74,7 @@ def frame_of(asked: Asked) -> Frame:
     """The frame of a page, from the snapshot that the page is made from."""
     db = asked.db
     refused = refused_in_a_day(asked)
-    standing = watch.recorded_alarms(db, ended=False)
-    alarms = sum(asked.clearance.sees_channel(each.channel) for each in standing)
+    alarms = len(standing_alarms(asked))
     given = sum(each.is_granted for each in asked.waiting)
     counts = {
         "/publish": (given, given > 0, asked.say("to publish")),

@@ -171,9 +171,7 @@ def _duty(asked: Asked, owed: Owed, priority: int) -> Need:
         since=None,
         action=asked.say("Open"),
         address=f"/b/{each.id}",
-        is_acknowledgement=each.rule == ACKNOWLEDGEMENT
-        and is_named
-        and asked.viewer.may(Action.ACKNOWLEDGE),
+        is_acknowledgement=each.rule == ACKNOWLEDGEMENT and is_named and asked.viewer.may(Action.ACKNOWLEDGE),
     )
 
 
@@ -194,7 +192,7 @@ def _alarm(asked: Asked, alarm: channels.Alarm) -> Need:
         priority=_OF_ALARMS,
         state=alarm.state,
         title=alarm.words,
-        words=f"{alarm.channel}: {alarm.detail}. {call}".rstrip(),
+        words=" ".join(filter(None, (f"{alarm.where}: {alarm.detail}.", alarm.also, call))),
         due=None,
         since=alarm.began,
         action=asked.say("Channels"),

@@ -57,7 +57,7 @@ def titles_of(asked: Asked) -> tuple[dict[str, str], tuple[Tlp, ...]]:
     if not asked.aside:
         return {}, ()
     found: dict[str, tuple[str, Tlp]] = {
-        each.key: (each.words, Tlp(each.tlp)) for each in channels.standing_alarms(asked)
+        each.key: (each.words, Tlp(each.tlp)) for each in channels.every_alarm(asked)
     }
     for _, name in asked.aside:
         with suppress(NotHereError):

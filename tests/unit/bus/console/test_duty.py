@@ -245,6 +245,39 @@ async def test_what_is_not_told_is_counted_and_nothing_put_aside_keeps_it_out(tm
         assert {each["words"].rpartition(" ")[0] for each in page["snoozed"]} == {"Slow portal"}
 
 
+def alarmed(path: Path, *channels: str) -> None:
+    """Alarms that stand in a store: these channels are silent."""
+    with closing(sqlite3.connect(path)) as db, db:
+        rows = [(each, NOW.timestamp()) for each in channels]
+        db.executemany(
+            "INSERT INTO alarms (channel, reason, detail, began) VALUES (?, 'silent', '', ?)", rows
+        )
+
+
+async def test_a_silent_hub_stands_for_the_channels_of_its_country(tmp_path: Path) -> None:
+    """One alarm on every page, which says how many channels more; in the history each stands by itself."""
+    path = tmp_path / "store.db"
+    await fill(path, [Speaker("xb-csirt").say("Slow portal", 300)])
+    alarmed(
+        path,
+        "xa-hub/actual.green.community",
+        "xa-emb/actual.clear.public",
+        "xa-csirt/actual.green.community",
+        "xb-csirt/actual.green.community",
+    )
+    async with at_desk(path) as opened:
+        page = await picture(opened)
+        shown = {each["authority"]: each["also"] for each in page["alarms"]}
+        assert shown == {"xa-hub": "2 more channels of its country are silent.", "xb-csirt": ""}
+        assert {each["authority"] for each in (await opened.get("/channels.json")).json()["alarms"]} == set(
+            shown
+        )
+        assert [need["sort"] for need in page["needs"]].count("alarm") == 2
+        assert '<span class="vh"> alarms</span>' in (await opened.get("/b")).text
+        history = (await opened.get("/channels.json?show=history")).json()["alarms"]
+        assert len(history) == 4
+
+
 async def test_many_of_one_sort_hide_none_of_another_of_their_priority(tmp_path: Path) -> None:
     """Fifteen bulletins to acknowledge leave room for the alarms, on the picture and in what is handed over."""
     path = tmp_path / "store.db"
@@ -252,9 +285,7 @@ async def test_many_of_one_sort_hide_none_of_another_of_their_priority(tmp_path:
     for n in range(15):
         csirt.say(f"Slow portal {n}", 300, **(GRAVE | {"severity": Severity.MODERATE}))
     await fill(path, csirt.made)
-    with closing(sqlite3.connect(path)) as db, db:
-        rows = [(f"xa-emb/actual.green.{each}", NOW.timestamp()) for each in ("community", "community2")]
-        db.executemany("INSERT INTO alarms (channel, reason, detail, began) VALUES (?, 'silent', '', ?)", rows)
+    alarmed(path, "xa-emb/actual.green.community")
     async with at_desk(path) as opened:
         page = await picture(opened)
         assert {need["priority"] for need in page["needs"]} == {3}
