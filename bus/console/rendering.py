@@ -31,6 +31,7 @@ from bus.console.people import Viewer
 from bus.console.voices import Voice, Voices, english
 from bus.desk import Action
 from bus.hub.picture import events
+from bus.sheets import Sayings
 
 if TYPE_CHECKING:
     from bus.console.asked import Asked
@@ -160,6 +161,8 @@ class Renderer:
             "say": say,
             "word": spoken.words.word,
             "code": partial(codes.in_words, say),
+            "labelled": partial(codes.labelled, say),
+            "label_says": partial(_label_says, spoken.words),
             "happened": partial(codes.happened, say),
             "now": now,
             "local": partial(texts.wall_time, zone),
@@ -180,6 +183,11 @@ class Renderer:
         }
         parts = self._environment.get_template(PARTS).make_module(shown)
         return self._environment.get_template(template).render(shown, c=parts)
+
+
+def _label_says(words: Sayings, label: str) -> str:
+    """The sentence of a label."""
+    return words.say(f"label-{label}") if words.has(f"label-{label}") else label
 
 
 def _typed(failed: object, form: str, name: str, default: str = "") -> str:
