@@ -20,6 +20,7 @@ from bus.console.pages import (
     elections,
     feeds,
     handover,
+    helping,
     incident,
     incident_desk,
     incidents,
@@ -188,6 +189,14 @@ _PAGES: tuple[Page, ...] = (
         look=account.look,
         action=Action.OWN_ACCOUNT,
         beside=account.beside,
+    ),
+    Page(
+        path="/help",
+        twin="/help.json",
+        template="help.html",
+        look=helping.look,
+        action=Action.OWN_ACCOUNT,
+        beside=helping.beside,
     ),
     Page(
         path="/fresh",

@@ -118,7 +118,7 @@ def test_an_administrator_reads_nothing_of_any_bulletin(store: Path, tmp_path: P
                 own = path.split("/")[2].partition(".")[0] if path.startswith("/b/") else ""
                 text = answer.text.replace(own, "") if own else answer.text
                 assert not [words for words in unsaid if words in text], path
-            assert shown == len(ADMINISTRATORS) + 2 * len(("/system", "/me", "/fresh", "/feeds"))
+            assert shown == len(ADMINISTRATORS) + 2 * len(("/system", "/me", "/fresh", "/feeds", "/help"))
 
     asyncio.run(go())
 

@@ -44,6 +44,7 @@ PAGES = {
     "system": "/system",
     "wall": "/wall",
     "account": "/me",
+    "help": "/help",
     "fresh": "/fresh?next=/b",
 }
 """Every page that needs no id of a bulletin."""
