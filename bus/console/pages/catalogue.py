@@ -156,6 +156,7 @@ _PAGES: tuple[Page, ...] = (
         template="system.html",
         look=system.look,
         action=Action.SEE_SYSTEM,
+        beside=system.beside,
     ),
     Page(path="/wall", twin="/wall.json", template="wall.html", look=wall.look, action=Action.SEE_WALL),
     Page(
