@@ -11,6 +11,7 @@ from bus.console.pages import (
     account_desk,
     answers,
     approvals,
+    as_text,
     bulletin,
     bulletin_desk,
     bulletins,
@@ -66,6 +67,13 @@ _PAGES: tuple[Page, ...] = (
         looked=bulletin.viewed,
         has_incidents=True,
         beside=bulletin.beside,
+    ),
+    Page(
+        path="/b/{id}/text",
+        twin="/b/{id}/text.json",
+        template="text.html",
+        look=as_text.look,
+        looked=as_text.viewed,
     ),
     Page(
         path="/b/{id}/signed",

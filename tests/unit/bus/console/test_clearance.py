@@ -51,7 +51,11 @@ def routes(ids: list[str]) -> list[str]:
         f"{'/picture' if path.partition('?')[0] == '/' else path.partition('?')[0]}.json?{path.partition('?')[2]}"
         for path in pages
     ]
-    each = [f"/b/{id_}{end}" for id_ in ids for end in ("", ".json", "/signed", "/signed.json")]
+    each = [
+        f"/b/{id_}{end}"
+        for id_ in ids
+        for end in ("", ".json", "/signed", "/signed.json", "/text", "/text.json")
+    ]
     lists = [f"{path}{query}" for path in LISTS for query in ("", "?ended=1&q=portals", "?show=met&tlp=red")]
     return [*pages, *twins, *each, *lists]
 
