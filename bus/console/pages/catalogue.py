@@ -19,6 +19,7 @@ from bus.console.pages import (
     clocks,
     drills,
     elections,
+    evidence,
     feeds,
     handover,
     helping,
@@ -150,6 +151,14 @@ _PAGES: tuple[Page, ...] = (
         beside=handover.beside,
     ),
     Page(path="/quarantine", twin="/quarantine.json", template="quarantine.html", look=quarantine.look),
+    Page(
+        path="/quarantine/{digest}/evidence",
+        twin="/quarantine/{digest}/evidence.json",
+        template="",
+        look=evidence.look,
+        looked=evidence.taken,
+        action=Action.DOWNLOAD,
+    ),
     Page(
         path=feeds.PAGE,
         twin=f"{feeds.PAGE}.json",
