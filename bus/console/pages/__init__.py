@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from bus.console.pages.clocks import duties
     from bus.console.pages.draft_form import CHOICES
     from bus.console.pages.elections import TO_DO, Listed, title_of
-    from bus.console.pages.held import has_its_id
+    from bus.console.pages.held import name_of
     from bus.console.pages.quarantine import refused_in_a_day
     from bus.console.pages.snoozing import SNOOZE_ENDS, end_worsened
 else:
@@ -29,7 +29,7 @@ __all__ = [
     "Listed",
     "duties",
     "end_worsened",
-    "has_its_id",
+    "name_of",
     "refused_in_a_day",
     "sign_receipts",
     "standing_alarms",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from functools import partial
 from typing import NamedTuple
 
@@ -11,7 +11,7 @@ import msgspec
 
 from bus.console.asked import Asked
 from bus.console.pages import channels, clocks
-from bus.console.pages.held import has_its_id
+from bus.console.pages.held import name_of
 from bus.console.texts import span
 from bus.desk import Action
 from bus.desk.four_eyes import Waiting
@@ -134,24 +134,22 @@ def _owed(asked: Asked) -> Iterator[_Candidate]:
         found = known.get(each.id, _OF_ALARMS)
         return min(found, 2) if each.standing == "late" else found
 
+    aside = {name for kind, name in asked.aside if kind == "bulletin"}
     for turn, each in enumerate(clocks.by_turns(ours, priority)):
         rank = priority(each)
-        yield _Candidate(rank, turn, _is_aside(asked, each), partial(_duty, asked, each, rank))
+        yield _Candidate(rank, turn, _is_aside(asked, each, aside), partial(_duty, asked, each, rank))
 
 
-def _is_aside(asked: Asked, each: Owed) -> bool:
-    """Whether the bulletin of a duty is put aside."""
-    return bool(asked.aside) and ("bulletin", _name(asked, each)) in asked.aside
-
-
-def _name(asked: Asked, each: Owed) -> str:
-    """What the desk calls the bulletin of a duty."""
-    return each.id if has_its_id(asked.db, each.id, each.issuer) else f"{each.issuer}/{each.id}"
+def _is_aside(asked: Asked, each: Owed, names: Collection[str]) -> bool:
+    """Whether the bulletin of a duty is put aside, as one of these names at the desk. Most are not, and are not looked up."""
+    if each.id not in names and all(len(name) == len(each.id) for name in names):
+        return False  # a digest, which names the second bulletin of an id, is longer than an id
+    return name_of(asked.db, each.id, each.issuer) in names
 
 
 def _duty(asked: Asked, owed: Owed, priority: int) -> Need:
-    each, name = clocks.told(asked, owed), _name(asked, owed)
-    is_late, is_named = each.standing == "late", name == each.id
+    each, name = clocks.told(asked, owed), name_of(asked.db, owed.id, owed.issuer)
+    is_late = each.standing == "late"
     return Need(
         sort="bulletin",
         about=name,
@@ -170,8 +168,8 @@ def _duty(asked: Asked, owed: Owed, priority: int) -> Need:
         due=each.due,
         since=None,
         action=asked.say("Open"),
-        address=f"/b/{each.id}",
-        is_acknowledgement=each.rule == ACKNOWLEDGEMENT and is_named and asked.viewer.may(Action.ACKNOWLEDGE),
+        address=f"/b/{name}",
+        is_acknowledgement=each.rule == ACKNOWLEDGEMENT and asked.viewer.may(Action.ACKNOWLEDGE),
     )
 
 

@@ -1,4 +1,4 @@
-"""Quarantine says of every code that can stand there what it means, and what to do, and gives the evidence away."""
+"""Quarantine says of every code that can stand there what it means, what to do, and gives the evidence as a file."""
 
 from __future__ import annotations
 
