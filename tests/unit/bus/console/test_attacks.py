@@ -245,6 +245,6 @@ async def test_an_author_who_takes_the_id_of_another_gets_nothing_of_what_is_don
         assert {need["title"]: need["about"] for need in (await picture(opened))["needs"]} == about
         done = await sent(opened, f"/b/{second.digest}/snooze", end="60", reason="Noise.")
         assert done.status_code == 303, done.text
-        page = await picture(opened)
-        assert [need["about"] for need in page["needs"]] == [first.bulletin.id]
-        assert [each["words"] for each in page["snoozed"]] == ["Noise"]
+        left = await picture(opened)
+        assert [need["about"] for need in left["needs"]] == [first.bulletin.id]
+        assert [each["words"] for each in left["snoozed"]] == ["Noise"]
