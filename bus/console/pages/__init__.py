@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from bus.console.pages.elections import TO_DO, Listed, title_of
     from bus.console.pages.held import name_of
     from bus.console.pages.quarantine import refused_in_a_day
+    from bus.console.pages.since import FIRST
     from bus.console.pages.snoozing import SNOOZE_ENDS, end_worsened
 else:
     __getattr__ = opened(__name__, __file__)
@@ -21,6 +22,7 @@ else:
 __all__ = [
     "CHOICES",
     "DEEDS",
+    "FIRST",
     "LISTS",
     "PAGES",
     "SNOOZE_ENDS",

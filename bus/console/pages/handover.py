@@ -90,9 +90,7 @@ class Handover(Content, frozen=True, kw_only=True):
 def look(asked: Asked) -> Handover:
     """What would be handed over now, of what its reader may see."""
     every, _ = needs(asked, channels.standing_alarms(asked), MOST_OPEN)
-    found = tuple(
-        each for each in every if each.sort != "draft"
-    )  # that waits for one person, not for the shift
+    found = tuple(each for each in every if each.sort != "draft")  # a draft waits for one person
     shown = {need.about for need in found}
     others = clocks.by_turns(each for each in clocks.ours(asked) if each.id not in shown)[:MOST_PROMISED]
     promised = tuple(clocks.told(asked, each) for each in sorted(others, key=lambda each: each.due))

@@ -53,17 +53,18 @@ class Snoozed(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def titles_of(asked: Asked) -> tuple[dict[str, str], tuple[Tlp, ...]]:
-    """What is put aside, in words, by its name at the desk, and how each is marked; what is here no more is left out."""
-    if not asked.aside:
+    """What is or was put aside, in words, by its name at the desk, and how each is marked; what is here no more is left out."""
+    wanted = asked.aside | asked.back
+    if not wanted:
         return {}, ()
     found: dict[str, tuple[str, Tlp]] = {
         each.key: (each.words, Tlp(each.tlp)) for each in channels.every_alarm(asked)
     }
-    for _, name in asked.aside:
+    for _, name in wanted:
         with suppress(NotHereError):
             b = named(asked, name).bulletin
             found[name] = (chosen_info(b.info, asked.voice.tag).headline, b.tlp)
-    mine = {name: found[name] for _, name in asked.aside if name in found}
+    mine = {name: found[name] for _, name in wanted if name in found}
     return {name: words for name, (words, _) in mine.items()}, tuple(tlp for _, tlp in mine.values())
 
 

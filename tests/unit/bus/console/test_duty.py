@@ -102,7 +102,7 @@ async def test_what_is_put_aside_is_seen_by_all_and_comes_back(tmp_path: Path) -
         page = await picture(opened)
         assert len(page["needs"]) == 1
         (back,) = page["since"]["returned"]
-        assert back["why"] == "it was ended by hand"
+        assert (back["words"], back["why"]) == ("Results portal is slow", "it was ended by hand")
 
 
 BAD = {
