@@ -85,7 +85,7 @@ class Deeds:
         Raises:
             SignedOutError: the form has words of a person.
         """
-        if not token or request.url.path.endswith(".json"):
+        if request.headers.get("sec-fetch-site") != "same-origin" or request.url.path.endswith(".json"):
             return
         with suppress(BadRequestError):
             await self._common.entrance.form(request, token)
