@@ -113,6 +113,8 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True, dict=True):
         incidents: the incidents that are kept for this reader, on pages that want them.
         desk: what the desk has told, on pages that ask it.
         waiting: drafts that wait for the reader: to be approved, or to be published.
+        aside: what is put aside at the desk: its sort and its name there.
+        back: what came back since the reader last looked, in the same way.
         voice: the language of who asks.
         upto: nothing narrower than this marking is wanted; None for all that the reader may read.
         most: so many rows of a list are wanted; 0 for as many as its page shows.
@@ -131,6 +133,8 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     incidents: Kept | None = None
     desk: object = None
     waiting: tuple[Waiting, ...] = ()
+    aside: frozenset[tuple[str, str]] = frozenset()
+    back: frozenset[tuple[str, str]] = frozenset()
     voice: Voice = msgspec.field(default_factory=english)
 
     @property

@@ -18,17 +18,10 @@ WORDS: Mapping[str, str] = {
     "pass": marked("pass"),
     "fail": marked("fail"),
     "wait": marked("wait"),
-    # of a bulletin, and what admission found of it
+    # of a bulletin
     "expired": marked("expired"),
     "superseded": marked("superseded"),
     "withdrawn": marked("withdrawn"),
-    "contested": marked("contested"),
-    "continued": marked("continued"),
-    "by-date": marked("by date"),
-    "co-issuers-unconfirmed": marked("co-issuers unconfirmed"),
-    "filled": marked("filled"),
-    "gap": marked("gap"),
-    "trimmed": marked("trimmed"),
     # what has happened to a bulletin since somebody looked
     "new": marked("new"),
     "updated": marked("updated"),
@@ -121,6 +114,24 @@ WORDS: Mapping[str, str] = {
     "seal-key": marked("seal key"),
     "contacts": marked("contacts"),
 }
+
+LABELS: Mapping[str, str] = {
+    "late": marked("came late"),
+    "expired": marked("expired when it came"),
+    "gap": marked("one before it is missing"),
+    "filled": marked("came after later ones"),
+    "trimmed": marked("earlier ones are not kept"),
+    "continued": marked("its key has ended, a valid one continues it"),
+    "by-date": marked("its key has ended"),
+    "contested": marked("contradicted by its own authority"),
+    "co-issuers-unconfirmed": marked("a co-issuer has not signed"),
+}
+"""What admission found of a bulletin, as a row names it."""
+
+
+def labelled(say: Language, label: str) -> str:
+    """A label of admission as a row names it."""
+    return say.plain(LABELS.get(label, label))
 
 
 def in_words(say: Language, code: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from urllib.parse import quote
 
 import msgspec
@@ -13,14 +14,14 @@ from bus.console import limits
 from bus.console.asked import parameters
 from bus.console.common import Common, base_of, filled
 from bus.console.doing import Doing
-from bus.console.errors import BadRequestError
+from bus.console.errors import BadRequestError, SignedOutError
 from bus.console.failures import wrong
 from bus.console.page import Content, Deed, Done, Failed, Page
 from bus.console.pages import PAGES
 from bus.console.people import DeedError, Session, SignInError
 from bus.console.rendering import frame_of
 from bus.console.showing import Showing
-from bus.console.signing import HOME, address_of, metered, sent_away
+from bus.console.signing import HOME, address_of, metered, sent_away, typed_of, words_of
 
 NOT_FRESH = "not-fresh"
 """The desk wants a password that was just given: who sent the form is led to the page for that, and back."""
@@ -42,6 +43,7 @@ class Deeds:
         common = self._common
         session, token = await common.entrance.session(request)
         if session is None:
+            await self._keep_words(request, token)
             return sent_away(request, as_json=False)
         metered(self._checks if deed.is_often else common.readers, token)
         doing = Doing(
@@ -76,6 +78,19 @@ class Deeds:
         if done.token:
             return common.entrance.entered(request, done.token, done.address or HOME)
         return RedirectResponse(done.address or HOME, status_code=303)
+
+    async def _keep_words(self, request: Request, token: str) -> None:
+        """What somebody has written is shown again where the session has ended meanwhile.
+
+        Raises:
+            SignedOutError: the form has words of a person.
+        """
+        if request.headers.get("sec-fetch-site") != "same-origin" or request.url.path.endswith(".json"):
+            return
+        with suppress(BadRequestError):
+            await self._common.entrance.form(request, token)
+        if words_of(typed_of(request)):
+            raise SignedOutError("you are signed out; sign in in another tab, then send it again here")
 
     async def _refused(
         self, deed: Deed, page: Page, doing: Doing, request: Request, session: Session, problem: Exception

@@ -46,6 +46,13 @@ class BadRequestError(PageError):
     reason = "request-malformed"
 
 
+class SignedOutError(PageError):
+    """A form that was sent after the session of its page had ended."""
+
+    status = 401
+    reason = "session-ended"
+
+
 class WrongHostError(PageError):
     """A request for another host than this console is."""
 

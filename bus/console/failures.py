@@ -14,7 +14,7 @@ from bus.console import shield
 from bus.console.asking import HubError
 from bus.console.common import Common
 from bus.console.errors import AgainError, PageError
-from bus.console.signing import HOME, form_token
+from bus.console.signing import HOME, address_asked, form_token, typed_of, words_of
 from bus.errors import StoreError
 from bus.languages import Language, marked
 from bus.logs import logger
@@ -62,6 +62,9 @@ _REFUSED: Mapping[str, int] = {
 """The status of what a desk refuses; of everything else it is 400."""
 
 log = logger()
+
+_SENT_AGAIN = frozenset((401, 429, 503))
+"""What is refused with these may be sent again as it is."""
 
 
 class Wrong(msgspec.Struct, frozen=True):
@@ -111,11 +114,14 @@ class Failures:
         if request.url.path.endswith(".json"):
             body = msgspec.json.encode({"reason": told.reason, "detail": told.words, "request": number})
             return Response(body, status_code=told.status, media_type="application/json")
-        voice = common.voice(request)
+        voice, fields = common.voice(request), typed_of(request)
+        again = told.status in _SENT_AGAIN or told.reason == "form-token"
         html = common.renderer.page(
             "error.html", common.clock(), voice=voice, words=told.words[:1].upper() + told.words[1:],
             is_translated=voice.say.knows(told.key), reason=told.reason, request=number,
             safe=voice.say.plain(_SAFE.get(told.reason, SAFE)), hub=common.entrance.hub_name(),
+            words_kept=words_of(fields), fields=fields if again and words_of(fields) else {},
+            sent_to=address_asked(request), form=form_token(common.entrance.token(request)),
             again=request.url.path if request.method == "GET" and told.status not in (403, 404) else HOME,
         )  # fmt: skip
         return HTMLResponse(html, status_code=told.status)

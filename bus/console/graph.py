@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import textwrap
 from collections.abc import Sequence
 
@@ -15,18 +16,20 @@ _LEFT, _TOP, _LANE, _BOX_W, _BOX_H, _STEP, _LEAST = 124, 30, 94, 186, 58, 206, 1
 _LINE, _TAG = 26, 28
 NAME = 17
 """So many letters of the name of an authority stand in a box; the whole name is in its label and in the table."""
+_TOGETHER = dt.timedelta(minutes=30)
 _WIDEST = 320
 """Between the left edges of two boxes: what is short fills the width, without being torn apart."""
 
 
 class Node(msgspec.Struct, frozen=True, kw_only=True):
-    """A bulletin: `who` is the name of its issuer, `maybe` one that is suggested; `day` stands above where it begins another."""
+    """A bulletin: `who` is the name of its issuer, `maybe` one that is suggested; `day` and `when` stand above the column it begins."""
 
     id: str
     lane: str
     priority: int
     issuer: str
     who: str
+    at: dt.datetime
     when: str
     day: str
     headline: str
@@ -58,11 +61,13 @@ def graph(
     most = max(columns.values(), default=0)
     step = max(_STEP, min(_WIDEST, (_LEAST - _LEFT - 28 - _BOX_W) / max(1, most)))
     at: dict[str, tuple[float, float]] = {}
-    days: list[tuple[float, str]] = []
+    heads: dict[int, str] = {}
+    day = ""
     for node in nodes:
         x: float = _LEFT + 14 + columns[node.id] * step
-        if node.day and (not days or days[-1][1] != node.day):
-            days.append((x, node.day))
+        if columns[node.id] not in heads:
+            heads[columns[node.id]] = node.when if node.day == day else f"{node.day}, {node.when}"
+            day = node.day
         at[node.id] = (x, _TOP + number[node.lane] * _LANE + (_LANE - _BOX_H) / 2)
     width = max(_LEAST, _LEFT + 14 + (most + 1) * _STEP)
     height = _TOP + _LANE * len(lanes) + 8
@@ -78,7 +83,7 @@ def graph(
             f'<rect class="{"hit" if n % 2 else "lane"}" x="0" y="{top}" width="{width}" height="{_LANE}"/>'
         )
         out.append(text_of(14, top + _LANE / 2 + 4, name, "mid"))
-    out += [text_of(x, 18, day) for x, day in days]
+    out += [text_of(round(_LEFT + 14 + n * step, 1), 18, words) for n, words in heads.items()]
     for edge in edges:
         if edge.a in at and edge.b in at:
             out += _edge(at[edge.a], at[edge.b], edge)
@@ -103,10 +108,13 @@ def graph(
 
 
 def _columns(nodes: Sequence[Node]) -> dict[str, int]:
-    """In which column each stands: never before one that is older, and no two of a lane in one."""
-    column, last, found = 0, dict[str, int](), dict[str, int]()
+    """In which column each stands: never before one that is older, no two of a lane in one, and in one only what is of one half hour."""
+    column, began, last, found = 0, None, dict[str, int](), dict[str, int]()
     for node in nodes:
-        column = max(column, last.get(node.lane, -1) + 1)
+        if began is None:
+            began = node.at
+        if last.get(node.lane, -1) == column or node.at - began > _TOGETHER:
+            column, began = column + 1, node.at
         last[node.lane] = found[node.id] = column
     return found
 

@@ -9,10 +9,10 @@ from itertools import islice
 
 import msgspec
 
-from bus.console.pages import duties, has_its_id
+from bus.console.pages import duties, name_of
 from bus.console.reading import Shelf
 from bus.desk.four_eyes import Waiting
-from bus.hub.picture import Owed, priorities
+from bus.hub.picture import priorities
 from bus.notify import Asking, Item, Rule, Settings, Sort, asking_of, deciding, looking, nearly_due
 from bus.policy import Clearance
 from schemas.vocab import Status
@@ -91,13 +91,8 @@ def unread(
     near = nearly_due(duties(db, shelf, clearance, now), now)
     grave = priorities(db, clearance, Status.ACTUAL, [each.id for each in near])
     near.sort(key=lambda each: (grave.get(each.id, LEAST), each.due))
-    some = islice((each for each in near if _name(db, each) not in aside), MOST_UNREAD)
+    some = islice((each for each in near if name_of(db, each.id, each.issuer) not in aside), MOST_UNREAD)
     return tuple(seen.item for seen in looking.look_at_due(db, _asking(shelf, clearance), some, now))
-
-
-def _name(db: sqlite3.Connection, each: Owed) -> str:
-    """What the desk calls a bulletin."""
-    return each.id if has_its_id(db, each.id, each.issuer) else f"{each.issuer}/{each.id}"
 
 
 def of_person(acks: Sequence[Item], waiting: Sequence[Waiting], now: dt.datetime) -> tuple[Alert, ...]:

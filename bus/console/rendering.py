@@ -24,13 +24,14 @@ from bus.console.pages import (
     VERDICTS,
     Listed,
     refused_in_a_day,
+    standing_alarms,
     title_of,
 )
 from bus.console.people import Viewer
 from bus.console.voices import Voice, Voices, english
 from bus.desk import Action
-from bus.hub import watch
 from bus.hub.picture import events
+from bus.sheets import Sayings
 
 if TYPE_CHECKING:
     from bus.console.asked import Asked
@@ -74,8 +75,7 @@ def frame_of(asked: Asked) -> Frame:
     """The frame of a page, from the snapshot that the page is made from."""
     db = asked.db
     refused = refused_in_a_day(asked)
-    standing = watch.recorded_alarms(db, ended=False)
-    alarms = sum(asked.clearance.sees_channel(each.channel) for each in standing)
+    alarms = len(standing_alarms(asked))
     given = sum(each.is_granted for each in asked.waiting)
     counts = {
         "/publish": (given, given > 0, asked.say("to publish")),
@@ -167,6 +167,8 @@ class Renderer:
             "say": say,
             "word": spoken.words.word,
             "code": partial(codes.in_words, say),
+            "labelled": partial(codes.labelled, say),
+            "label_says": partial(_label_says, spoken.words),
             "happened": partial(codes.happened, say),
             "now": now,
             "local": partial(texts.wall_time, zone),
@@ -188,6 +190,11 @@ class Renderer:
         templates = _templates()
         parts = templates.get_template(PARTS).make_module(shown)
         return templates.get_template(template).render(shown, c=parts)
+
+
+def _label_says(words: Sayings, label: str) -> str:
+    """The sentence of a label."""
+    return words.say(f"label-{label}") if words.has(f"label-{label}") else label
 
 
 def _typed(failed: object, form: str, name: str, default: str = "") -> str:

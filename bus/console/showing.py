@@ -6,6 +6,7 @@ import base64
 import datetime as dt
 import sqlite3
 from collections.abc import Mapping
+from typing import NamedTuple
 from urllib.parse import urlencode
 
 import msgspec
@@ -21,6 +22,7 @@ from bus.console.forms import Form, link_of
 from bus.console.incidents import Kept
 from bus.console.navigation import home_of, navigation_of
 from bus.console.page import Bytes, Content, Failed, Page, Present
+from bus.console.pages import FIRST
 from bus.console.people import Session
 from bus.console.rendering import Frame, frame_of
 from bus.console.signing import HOME, address_of, form_token, metered, sent_away
@@ -29,6 +31,15 @@ from bus.desk import Action, four_eyes
 from bus.errors import StoreError
 from bus.hub.acting import Outcome
 from bus.hub.acting import Request as Wanted
+
+
+class AtDesk(NamedTuple):
+    """What the desk tells for a page: the answer to its question, drafts that wait, what is put aside and what came back."""
+
+    told: object = None
+    waiting: tuple[four_eyes.Waiting, ...] = ()
+    aside: frozenset[tuple[str, str]] = frozenset()
+    back: frozenset[tuple[str, str]] = frozenset()
 
 
 class Showing:
@@ -77,13 +88,14 @@ class Showing:
         reading, people = self._common.reading, self._common.people
         now, registry = self._common.clock(), reading.shelf.registry()
         voice = self._common.voice(request)
-        kept, told, waiting = await self._beside(page, session, token, request, now, as_json=as_json)
+        kept, at_desk = await self._beside(page, session, token, request, now, as_json=as_json)
 
         def question(db: sqlite3.Connection) -> tuple[Content, Frame]:
             asked = Asked(
                 db=db, now=now, shelf=reading.shelf, registry=registry, session=session,
                 path=filled(page.path, request), place=dict(request.path_params), given=given,
-                incidents=kept, desk=told, waiting=waiting, voice=voice,
+                incidents=kept, desk=at_desk.told, waiting=at_desk.waiting,
+                aside=at_desk.aside, back=at_desk.back, voice=voice,
             )  # fmt: skip
             return page.look(asked), frame_of(asked)
 
@@ -139,10 +151,10 @@ class Showing:
 
     async def _beside(
         self, page: Page, session: Session, token: str, request: Request, now: dt.datetime, *, as_json: bool
-    ) -> tuple[Kept | None, object, tuple[four_eyes.Waiting, ...]]:
-        """(the incidents that are kept for this reader, what the desk tells, what waits there); incidents are begun on every page."""
+    ) -> tuple[Kept | None, AtDesk]:
+        """(the incidents that are kept for this reader, what the desk tells); incidents are begun on every page."""
         if not session.viewer.may(Action.LOOK):
-            return None, None, ()
+            return None, AtDesk()
         try:
             first = page.has_incidents and as_json
             kept = await self._common.incidents.of(session.viewer.clearance, now, first=first)
@@ -151,13 +163,18 @@ class Showing:
         question = page.of_desk(request.path_params)
         if page.has_incidents and kept is not None:
             question = page.desk(kept, str(request.path_params.get("id", "")))
+        since = now.timestamp() - FIRST.total_seconds() if session.seen is None else session.seen.at
 
-        def all_of_it(db: sqlite3.Connection, act: desk.Act) -> tuple[object, tuple[four_eyes.Waiting, ...]]:
-            return None if question is None else question(db, act), four_eyes.waiting(db, act)
+        def all_of_it(db: sqlite3.Connection, act: desk.Act) -> AtDesk:
+            return AtDesk(
+                told=None if question is None else question(db, act),
+                waiting=four_eyes.waiting(db, act),
+                aside=desk.snoozes.aside(db, act),
+                back=desk.snoozes.back(db, act, since),
+            )
 
-        people = self._common.people
-        told, waiting = await people.told(token, now, address_of(request), all_of_it) or (None, ())
-        return kept if page.has_incidents else None, told, waiting
+        told = await self._common.people.told(token, now, address_of(request), all_of_it)
+        return kept if page.has_incidents else None, told or AtDesk()
 
     async def _heard(self, wanted: Wanted) -> Outcome:
         """What the hub answers; that it does not is an answer, too, for the page is shown all the same."""

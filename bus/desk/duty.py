@@ -214,6 +214,12 @@ def unsigned(db: sqlite3.Connection, *, limit: int, skip: int = 0) -> list[tuple
     return [(row["bulletin"], row["person"]) for row in rows]
 
 
+def still_unsigned(db: sqlite3.Connection) -> tuple[int, float | None]:
+    """How many acknowledgements have no signed receipt, and since when the oldest waits; None where none does."""
+    waits, since = db.execute("SELECT count(*), min(at) FROM acknowledged WHERE receipt = ''").fetchone()
+    return int(waits), since
+
+
 def note_receipt(db: sqlite3.Connection, bulletin: str, receipt: str) -> None:
     """Note that the hub has signed its receipt, beside each person who has acknowledged so far. For the code that has it signed."""
     db.execute("UPDATE acknowledged SET receipt = ? WHERE bulletin = ? AND receipt = ''", (receipt, bulletin))

@@ -166,6 +166,20 @@ def holding(db: sqlite3.Connection, act: Act) -> list[Snooze]:
     return _told(rows, act)
 
 
+def aside(db: sqlite3.Connection, act: Act) -> frozenset[tuple[str, str]]:
+    """What is put aside at this moment and may be seen: its kind and its id."""
+    return _about(holding(db, act))
+
+
+def back(db: sqlite3.Connection, act: Act, since: float) -> frozenset[tuple[str, str]]:
+    """What came back after a moment and may be seen, in the same way."""
+    return _about(ended(db, act, since))
+
+
+def _about(some: Iterable[Snooze]) -> frozenset[tuple[str, str]]:
+    return frozenset((each.kind, each.about) for each in some if not each.is_hidden)
+
+
 def about_of(db: sqlite3.Connection, n: int) -> About | None:
     """What a snooze is about; for what is written down for others, who are asked again what they may see."""
     row = db.execute("SELECT kind, about, tlp, audience FROM snoozes WHERE n = ?", (n,)).fetchone()

@@ -63,6 +63,7 @@ PLACES = {
     "system": "/system",
     "wall": "/wall",
     "account": "/me",
+    "help": "/help",
     "fresh": "/fresh?next=/b",
     "missing": "/b/none",
 }

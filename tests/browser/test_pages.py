@@ -261,6 +261,41 @@ def test_the_keyboard_leads_everywhere(looker: Looker) -> None:
     looker.page.wait_for_url("**/system")
 
 
+def test_keys_and_the_palette_act_and_what_was_turned_off_is_turned_on_again(
+    chromium: Browser, served: Served, bulletin: str
+) -> None:
+    """An id and words lead somewhere, actions are those of the page; without single keys the switches are reached by a button."""
+    context = chromium.new_context(viewport={"width": 390, "height": 900})
+    looker = Looker(context, served.url)
+    looker.sign_in()
+    page, sheet = looker.page, looker.page.locator("#keys-dialog")
+
+    def palette(words: str) -> None:
+        page.keyboard.press("Control+k")
+        page.keyboard.type(words)
+        page.keyboard.press("Enter")
+
+    looker.go("/system")
+    palette(bulletin.removeprefix("/b/"))
+    page.wait_for_url(f"**{bulletin}")
+    palette("flood of")
+    page.wait_for_url("**/b?q=flood%20of")
+    group = page.request.get(f"{served.url}/b.json?priority=p2").json()["groups"][0]
+    looker.go(f"/b/{group['rows'][0]['id']}")
+    page.keyboard.press("s")
+    assert page.evaluate("document.activeElement.name") == "end"
+    looker.go("/help")
+    for _ in ("turned off", "turned on"):
+        page.get_by_role("button", name="Keys and sounds").last.click()
+        sheet.locator("[data-keys-on]").click()
+        sheet.get_by_role("button", name="Close").click()
+        is_on = page.evaluate("document.querySelector('[data-keys-on]').checked")
+        page.keyboard.press("?")
+        assert sheet.is_visible() == is_on
+    assert looker.said == []
+    context.close()
+
+
 def test_a_page_in_print_has_its_marking_and_a_line_to_sign(looker: Looker) -> None:
     """And neither navigation nor buttons."""
     looker.go("/b")

@@ -8,11 +8,13 @@ if TYPE_CHECKING:
     from bus.console.pages.answers import VERDICTS
     from bus.console.pages.bulletin_desk import sign_receipts
     from bus.console.pages.catalogue import DEEDS, LISTS, PAGES
+    from bus.console.pages.channels import standing_alarms
     from bus.console.pages.clocks import duties
     from bus.console.pages.draft_form import CHOICES
     from bus.console.pages.elections import TO_DO, Listed, title_of
-    from bus.console.pages.held import has_its_id
+    from bus.console.pages.held import name_of
     from bus.console.pages.quarantine import refused_in_a_day
+    from bus.console.pages.since import FIRST
     from bus.console.pages.snoozing import SNOOZE_ENDS, end_worsened
 else:
     __getattr__ = opened(__name__, __file__)
@@ -20,6 +22,7 @@ else:
 __all__ = [
     "CHOICES",
     "DEEDS",
+    "FIRST",
     "LISTS",
     "PAGES",
     "SNOOZE_ENDS",
@@ -28,8 +31,9 @@ __all__ = [
     "Listed",
     "duties",
     "end_worsened",
-    "has_its_id",
+    "name_of",
     "refused_in_a_day",
     "sign_receipts",
+    "standing_alarms",
     "title_of",
 ]

@@ -5,13 +5,14 @@ from __future__ import annotations
 import datetime as dt
 import sqlite3
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 import msgspec
 
 from bus.console.asked import Asked
 from bus.console.page import Content
 from bus.console.pages.notes import Note, notes_on
+from bus.console.pages.under_hubs import SILENT, alone
 from bus.desk import Act
 from bus.hub import picture, watch
 from bus.hub.watch import ChannelRow, Liveness
@@ -33,7 +34,11 @@ class Reach(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Alarm(msgspec.Struct, frozen=True, kw_only=True):
-    """Something that is wrong with a channel, and whom to call; `key` is its name at the desk."""
+    """Something that is wrong with a channel, and whom to call; `key` is its name at the desk.
+
+    `where` is the channel in words. `also` says, of a hub that is silent, how many other channels of its country are, for they are no
+    alarms of their own meanwhile.
+    """
 
     key: str
     tlp: str
@@ -41,6 +46,7 @@ class Alarm(msgspec.Struct, frozen=True, kw_only=True):
     authority: str
     name: str
     channel: str
+    where: str
     reason: str
     words: str
     detail: str
@@ -48,6 +54,7 @@ class Alarm(msgspec.Struct, frozen=True, kw_only=True):
     ended: dt.datetime | None
     state: str
     reach: tuple[Reach, ...]
+    also: str = ""
     notes: tuple[Note, ...] = ()
 
 
@@ -121,7 +128,7 @@ def look(asked: Asked) -> Channels:
         marking="green",
         note=asked.say("This page says who is heard, and nothing of what was said."),
         tally=tally(rows),
-        alarms=tuple(alarms(asked, standing if show != "history" else every[:200])),
+        alarms=tuple(alarms(asked, every[:200])) if show == "history" else tuple(_alone(asked, standing)),
         ended=sum(1 for row in every if row.ended is not None and row.ended > day),
         columns=columns,
         countries=_countries(asked, rows, columns),
@@ -171,6 +178,7 @@ def alarms(asked: Asked, rows: Iterable[watch.alarms.AlarmRow]) -> Iterable[Alar
             authority=authority,
             name=asked.name_of(authority),
             channel=channel,
+            where=asked.say("TLP:%(tlp)s to %(audience)s", tlp=parsed.tlp.upper(), audience=parsed.audience),
             reason=row.reason,
             words=asked.say(_WORDS.get(row.reason, _OTHER), name=asked.name_of(authority), reason=row.reason),
             detail=row.detail,
@@ -181,10 +189,32 @@ def alarms(asked: Asked, rows: Iterable[watch.alarms.AlarmRow]) -> Iterable[Alar
         )
 
 
-def standing_alarms(asked: Asked) -> tuple[Alarm, ...]:
+def every_alarm(asked: Asked) -> tuple[Alarm, ...]:
     """The alarms that stand and that the reader may know of."""
+    return tuple(alarms(asked, _standing(asked)))
+
+
+def standing_alarms(asked: Asked) -> tuple[Alarm, ...]:
+    """As `every_alarm`; a hub that is silent says it for every channel of its country, as in messages."""
+    return tuple(_alone(asked, _standing(asked)))
+
+
+def _standing(asked: Asked) -> list[watch.alarms.AlarmRow]:
     rows = watch.recorded_alarms(asked.db, ended=False)
-    return tuple(alarms(asked, [row for row in rows if _may_see(asked, row.channel)]))
+    return [row for row in rows if _may_see(asked, row.channel)]
+
+
+def _alone(asked: Asked, rows: Sequence[watch.alarms.AlarmRow]) -> Iterator[Alarm]:
+    """Alarms, of which that of a silent hub stands for all that is silent in its country."""
+    left, others = alone(rows, asked.registry.document.authorities)
+    for row, alarm in zip(left, alarms(asked, left), strict=True):
+        n = others.get(row.channel, 0) if row.reason == SILENT else 0
+        words = asked.say.many(
+            "%(num)s more channel of its country is silent.",
+            "%(num)s more channels of its country are silent.",
+            n,
+        )
+        yield msgspec.structs.replace(alarm, also=words if n else "")
 
 
 def reach(contacts: Sequence[picture.Contact], authority: str) -> Iterable[Reach]:

@@ -24,7 +24,7 @@ from bus.policy import narrowest
 from bus.storage import utc
 from schemas.vocab import Tlp
 
-MOST_PROMISED = 20
+MOST_OPEN, MOST_PROMISED = 60, 20
 _MOST_LINE = 300
 LEFT = {
     Left.OPEN: marked("Open", "handover"),
@@ -75,26 +75,32 @@ class Handover(Content, frozen=True, kw_only=True):
     Attributes:
         open: what needs a person now.
         promised: what this hub owes by a clock and has not done.
+        titles: of what is put aside, by its name at the desk.
         snoozed: what is put aside; filled in by the desk.
         shifts: the handovers that were given, those that wait for a signature first.
     """
 
     open: tuple[Need, ...]
     promised: tuple[clocks.Due, ...]
+    titles: dict[str, str]
     snoozed: tuple[Snoozed, ...] = ()
     shifts: tuple[Shift, ...] = ()
 
 
 def look(asked: Asked) -> Handover:
     """What would be handed over now, of what its reader may see."""
-    found = tuple(needs(asked, channels.standing_alarms(asked)))
+    every, _ = needs(asked, channels.standing_alarms(asked), MOST_OPEN)
+    found = tuple(each for each in every if each.sort != "draft")  # a draft waits for one person
     shown = {need.about for need in found}
     others = clocks.by_turns(each for each in clocks.ours(asked) if each.id not in shown)[:MOST_PROMISED]
     promised = tuple(clocks.told(asked, each) for each in sorted(others, key=lambda each: each.due))
+    titles, marks = snoozing.titles_of(asked)
+    tlps = (*(need.tlp for need in found), *(due.tlp for due in promised), *marks)
     return Handover(
-        marking=str(narrowest((*(need.tlp for need in found), *(due.tlp for due in promised))) or Tlp.GREEN),
+        marking=str(narrowest(tlps) or Tlp.GREEN),
         open=found,
         promised=promised,
+        titles=titles,
     )
 
 
@@ -107,7 +113,7 @@ def beside(content: Content) -> Callable[[sqlite3.Connection, Act], Content] | N
     def question(db: sqlite3.Connection, act: Act) -> Content:
         names = desk.people.names(db)
         given = desk.duty.handovers(db, act)
-        left, aside, _ = snoozing.told(db, act, page.open, utc(act.at))
+        left, aside, _ = snoozing.told(db, act, page.open, page.titles, utc(act.at))
         return msgspec.structs.replace(
             page,
             open=left,
@@ -145,10 +151,11 @@ async def give(doing: Doing) -> str:
     Raises:
         DeedError: as the desk.
     """
-    page = await doing.look(look)
+    put = await doing.at_desk(desk.snoozes.aside)
+    page = await doing.look(lambda asked: look(msgspec.structs.replace(asked, aside=put)))
 
     def work(db: sqlite3.Connection, act: Act) -> None:
-        left, aside, _ = snoozing.told(db, act, page.open, utc(act.at))
+        left, aside, _ = snoozing.told(db, act, page.open, page.titles, utc(act.at))
         holding = {each.n: each for each in desk.snoozes.holding(db, act)}
         items = [
             *(Item(Left.OPEN, _about(need), _cut(f"{need.title}: {need.words}")) for need in left),

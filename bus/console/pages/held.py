@@ -16,7 +16,15 @@ def held(asked: Asked) -> Stored:
     Raises:
         NotHereError: it is not here, or the reader may not read it.
     """
-    wanted = asked.place["id"]
+    return named(asked, asked.place["id"])
+
+
+def named(asked: Asked, wanted: str) -> Stored:
+    """The bulletin of an id or a digest, as it was admitted.
+
+    Raises:
+        NotHereError: as `held`.
+    """
     for n in bodies.rows_of(asked.db, wanted):
         for kept in whole(asked.db.execute("SELECT * FROM admitted WHERE row = ?", (n,))):
             b = kept.bulletin
@@ -37,8 +45,11 @@ def name_at_desk(asked: Asked, kept: Stored) -> str:
     return kept.id if first == [kept.rowid] else kept.digest
 
 
-def has_its_id(db: sqlite3.Connection, id_: str, issuer: str) -> bool:
-    """Whether an id stands for the bulletin of this author: another that is held may have it, too."""
-    first = next(iter(bodies.rows_of(db, id_)), 0)
-    row = db.execute("SELECT channel FROM admitted WHERE row = ?", (first,)).fetchone()
-    return row is not None and row["channel"].partition("/")[0] == issuer
+def name_of(db: sqlite3.Connection, id_: str, issuer: str) -> str:
+    """As `name_at_desk`, of the bulletin that an author has under an id."""
+    rows = bodies.rows_of(db, id_)
+    for row in rows:
+        kept = db.execute("SELECT channel, digest FROM admitted WHERE row = ?", (row,)).fetchone()
+        if kept is not None and kept["channel"].partition("/")[0] == issuer:
+            return id_ if row == rows[0] else str(kept["digest"])
+    return id_

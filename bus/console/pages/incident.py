@@ -196,6 +196,7 @@ def _drawn(
             priority=priority_of(each),
             issuer=each.issuer,
             who=asked.name_of(each.issuer),
+            at=each.issued,
             when=f"{each.issued:%H:%M}",
             day=texts.day(asked.say, each.issued),
             headline=each.headline,

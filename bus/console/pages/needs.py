@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
+from functools import partial
+from typing import NamedTuple
 
 import msgspec
 
 from bus.console.asked import Asked
 from bus.console.pages import channels, clocks
-from bus.console.pages.held import has_its_id
+from bus.console.pages.held import name_of
 from bus.console.texts import span
 from bus.desk import Action
+from bus.desk.four_eyes import Waiting
 from bus.hub.clocks import ACKNOWLEDGEMENT
 from bus.hub.picture import Owed, priorities
 from bus.policy import MARKINGS
@@ -19,6 +22,8 @@ from bus.storage import utc
 from schemas.vocab import Status
 
 MOST_NEEDS = 12
+_OF_DRAFTS, _OF_ALARMS = 2, 3
+"""Their priorities."""
 
 
 class Need(msgspec.Struct, frozen=True, kw_only=True):
@@ -55,103 +60,139 @@ class Need(msgspec.Struct, frozen=True, kw_only=True):
     is_acknowledgement: bool = False
 
 
-def needs(asked: Asked, alarms: Sequence[channels.Alarm]) -> Iterator[Need]:
-    """What needs a person, the most pressing first, at most so many."""
+class _Candidate(NamedTuple):
+    """Something that may be told: its rank, its turn among those of its sort and rank, and what puts it in words."""
+
+    priority: int
+    turn: int
+    is_aside: bool
+    told: Callable[[], Need]
+
+
+def needs(
+    asked: Asked, alarms: Sequence[channels.Alarm], most: int = MOST_NEEDS
+) -> tuple[tuple[Need, ...], int]:
+    """What needs a person, and how much that is in all.
+
+    Of one priority, duties, drafts and alarms take turns, so that many of one sort hide none of another.
+
+    Args:
+        asked: who asks.
+        alarms: those that stand and are told.
+        most: so many are told.
+
+    Returns:
+        The most pressing first, with what is put aside beside them; how many are not put aside.
+    """
     found = [*_owed(asked), *_of_two(asked), *_alarming(asked, alarms)]
+    left = sorted((each for each in found if not each.is_aside), key=lambda each: each[:2])
+    shown = [each.told() for each in (*left[:most], *(each for each in found if each.is_aside))]
     last = dt.datetime.max.replace(tzinfo=dt.UTC)
-    found.sort(key=lambda need: (need.priority, need.due or last, need.since or last))
-    yield from found[:MOST_NEEDS]
+    shown.sort(key=lambda need: (need.priority, need.due or last, need.since or last))
+    return tuple(shown), len(left)
 
 
-def _of_two(asked: Asked) -> Iterator[Need]:
-    """Drafts that wait for this person, without a word of them: this page may be marked more widely than they are."""
-    for each in asked.waiting:
-        yield Need(
-            sort="draft",
-            about=str(each.draft),
-            tlp=MARKINGS[each.tlp],
-            audience=each.audience,
-            priority=2,
-            state="",
-            title=asked.say(
-                "Draft %(n)s, TLP:%(tlp)s, is approved", n=each.draft, tlp=MARKINGS[each.tlp].upper()
-            )
-            if each.is_granted
-            else asked.say(
-                "Draft %(n)s, TLP:%(tlp)s, waits for your approval",
-                n=each.draft,
-                tlp=MARKINGS[each.tlp].upper(),
-            ),
-            words=asked.say("It waits to be published.")
-            if each.is_granted
-            else asked.say("%(name)s asks a second person to read it.", name=each.by),
-            due=utc(each.until),
-            since=None,
-            action=asked.say("Publish") if each.is_granted else asked.say("Read"),
-            address=f"/publish/{each.draft}" if each.is_granted else f"/approvals/{each.approval}",
-        )
+def _of_two(asked: Asked) -> Iterator[_Candidate]:
+    """Drafts that wait for this person."""
+    for turn, each in enumerate(asked.waiting):
+        yield _Candidate(_OF_DRAFTS, turn, False, partial(_draft, asked, each))
 
 
-def _owed(asked: Asked) -> Iterator[Need]:
-    """What this hub owes: acknowledgements, answers, what a law or a bulletin sets a time for."""
-    for priority, each in _pressing(asked):
-        is_late, is_named = each.standing == "late", has_its_id(asked.db, each.id, each.issuer)
-        yield Need(
-            sort="bulletin",
-            about=each.id if is_named else f"{each.issuer}/{each.id}",
-            tlp=each.tlp,
-            audience=each.audience,
-            priority=priority,
-            state="",
-            title=each.about,
-            words=asked.say("%(what)s: it is late.", what=each.what)
-            if is_late
-            else asked.say(
-                "%(what)s within %(span)s.",
-                what=each.what,
-                span=span(asked.say, (each.due - each.start).total_seconds()),
-            ),
-            due=each.due,
-            since=None,
-            action=asked.say("Open"),
-            address=f"/b/{each.id}",
-            is_acknowledgement=each.rule == ACKNOWLEDGEMENT
-            and is_named
-            and asked.viewer.may(Action.ACKNOWLEDGE),
-        )
+def _draft(asked: Asked, each: Waiting) -> Need:
+    """A draft, without a word of it: this page may be marked more widely than the draft is."""
+    tlp = MARKINGS[each.tlp]
+    return Need(
+        sort="draft",
+        about=str(each.draft),
+        tlp=tlp,
+        audience=each.audience,
+        priority=_OF_DRAFTS,
+        state="",
+        title=asked.say("Draft %(n)s, TLP:%(tlp)s, is approved", n=each.draft, tlp=tlp.upper())
+        if each.is_granted
+        else asked.say("Draft %(n)s, TLP:%(tlp)s, waits for your approval", n=each.draft, tlp=tlp.upper()),
+        words=asked.say("It waits to be published.")
+        if each.is_granted
+        else asked.say("%(name)s asks a second person to read it.", name=each.by),
+        due=utc(each.until),
+        since=None,
+        action=asked.say("Publish") if each.is_granted else asked.say("Read"),
+        address=f"/publish/{each.draft}" if each.is_granted else f"/approvals/{each.approval}",
+    )
 
 
-def _pressing(asked: Asked) -> Iterator[tuple[int, clocks.Due]]:
-    """The clocks that are told, each with its priority: the gravest, of their authors by turns.
+def _owed(asked: Asked) -> Iterator[_Candidate]:
+    """What this hub owes: acknowledgements, answers, what a law or a bulletin sets a time for.
 
-    So neither what is late and less grave nor a flood of one author hides what another has said.
+    The gravest first, of their authors by turns. So neither what is late and less grave nor a flood of one author hides what another
+    has said.
     """
     ours = clocks.ours(asked)
     known = priorities(asked.db, asked.clearance, Status.ACTUAL, [each.id for each in ours])
 
     def priority(each: Owed) -> int:
-        found = known.get(each.id, 3)
+        found = known.get(each.id, _OF_ALARMS)
         return min(found, 2) if each.standing == "late" else found
 
-    for each in clocks.by_turns(ours, priority)[:MOST_NEEDS]:
-        yield priority(each), clocks.told(asked, each)
+    aside = {name for kind, name in asked.aside if kind == "bulletin"}
+    for turn, each in enumerate(clocks.by_turns(ours, priority)):
+        rank = priority(each)
+        yield _Candidate(rank, turn, _is_aside(asked, each, aside), partial(_duty, asked, each, rank))
 
 
-def _alarming(asked: Asked, alarms: Sequence[channels.Alarm]) -> Iterator[Need]:
-    for alarm in alarms:
-        way = next((reach.ways[0].removeprefix("tel:") for reach in alarm.reach), "")
-        call = asked.say("Telephone: %(number)s.", number=way) if way else ""
-        yield Need(
-            sort="alarm",
-            about=alarm.key,
-            tlp=alarm.tlp,
-            audience=alarm.audience,
-            priority=3,
-            state=alarm.state,
-            title=alarm.words,
-            words=f"{alarm.channel}: {alarm.detail}. {call}".rstrip(),
-            due=None,
-            since=alarm.began,
-            action=asked.say("Channels"),
-            address="/channels",
-        )
+def _is_aside(asked: Asked, each: Owed, names: Collection[str]) -> bool:
+    """Whether the bulletin of a duty is put aside, as one of these names at the desk. Most are not, and are not looked up."""
+    if each.id not in names and all(len(name) == len(each.id) for name in names):
+        return False  # a digest, which names the second bulletin of an id, is longer than an id
+    return name_of(asked.db, each.id, each.issuer) in names
+
+
+def _duty(asked: Asked, owed: Owed, priority: int) -> Need:
+    each, name = clocks.told(asked, owed), name_of(asked.db, owed.id, owed.issuer)
+    is_late = each.standing == "late"
+    return Need(
+        sort="bulletin",
+        about=name,
+        tlp=each.tlp,
+        audience=each.audience,
+        priority=priority,
+        state="",
+        title=each.about,
+        words=asked.say("%(what)s: it is late.", what=each.what)
+        if is_late
+        else asked.say(
+            "%(what)s within %(span)s.",
+            what=each.what,
+            span=span(asked.say, (each.due - each.start).total_seconds()),
+        ),
+        due=each.due,
+        since=None,
+        action=asked.say("Open"),
+        address=f"/b/{name}",
+        is_acknowledgement=each.rule == ACKNOWLEDGEMENT and asked.viewer.may(Action.ACKNOWLEDGE),
+    )
+
+
+def _alarming(asked: Asked, alarms: Sequence[channels.Alarm]) -> Iterator[_Candidate]:
+    for turn, each in enumerate(alarms):
+        is_aside = ("alarm", each.key) in asked.aside
+        yield _Candidate(_OF_ALARMS, turn, is_aside, partial(_alarm, asked, each))
+
+
+def _alarm(asked: Asked, alarm: channels.Alarm) -> Need:
+    way = next((reach.ways[0].removeprefix("tel:") for reach in alarm.reach), "")
+    call = asked.say("Telephone: %(number)s.", number=way) if way else ""
+    return Need(
+        sort="alarm",
+        about=alarm.key,
+        tlp=alarm.tlp,
+        audience=alarm.audience,
+        priority=_OF_ALARMS,
+        state=alarm.state,
+        title=alarm.words,
+        words=" ".join(filter(None, (f"{alarm.where}: {alarm.detail}.", alarm.also, call))),
+        due=None,
+        since=alarm.began,
+        action=asked.say("Channels"),
+        address="/channels",
+    )

@@ -66,7 +66,7 @@ class Tile(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Picture(Content, frozen=True, kw_only=True):
-    """The page."""
+    """The page; `needs_in_all` counts those beyond the ones that are told, too; `titles` are of what is put aside, by its name at the desk."""
 
     at: dt.datetime
     in_force: int
@@ -75,6 +75,8 @@ class Picture(Content, frozen=True, kw_only=True):
     by_priority: dict[str, int]
     ribbon: Ribbon | None
     needs: tuple[Need, ...]
+    needs_in_all: int
+    titles: dict[str, str]
     snoozed: tuple[Snoozed, ...] = ()
     since: Since
     tiles: tuple[Tile, ...]
@@ -105,10 +107,14 @@ def look(asked: Asked) -> Picture:
     counts = values_of(asked, selection)
     in_force = sum(counts.get("priority", {}).values())
     running = clocks.running(asked, CLOCKS)[:CLOCKS]
+    pressing, waiting = needs(asked, alarms)
+    titles, marks = snoozing.titles_of(asked)
     (has_heard,) = asked.db.execute("SELECT EXISTS (SELECT 1 FROM admitted)").fetchone()
     return Picture(
         marking=str(
-            narrowest((*counts.get("tlp", ()), *(row.tlp for row in found), *(due.tlp for due in running)))
+            narrowest(
+                (*counts.get("tlp", ()), *(row.tlp for row in found), *(due.tlp for due in running), *marks)
+            )
             or Tlp.CLEAR
         ),
         at=asked.now,
@@ -117,7 +123,9 @@ def look(asked: Asked) -> Picture:
         voting=sum(phase_at(each.body, asked.now) in CASTING for each in asked.calendars),
         by_priority=dict(sorted(counts.get("priority", {}).items())),
         ribbon=ribbon(asked),
-        needs=tuple(needs(asked, alarms)),
+        needs=pressing,
+        needs_in_all=waiting,
+        titles=titles,
         since=since_looked(asked),
         tiles=tuple(tiles(asked, heard)),
         top=top,
@@ -142,7 +150,7 @@ def beside(content: Content) -> Callable[[sqlite3.Connection, Act], Content] | N
     page = content
 
     def question(db: sqlite3.Connection, act: Act) -> Content:
-        left, aside, back = snoozing.told(db, act, page.needs, page.since.at)
+        left, aside, back = snoozing.told(db, act, page.needs, page.titles, page.since.at)
         since = msgspec.structs.replace(page.since, returned=back)
         return msgspec.structs.replace(page, needs=left, snoozed=aside, since=since)
 

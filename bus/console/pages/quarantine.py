@@ -9,6 +9,7 @@ import msgspec
 
 from bus.console.asked import Asked
 from bus.console.page import Content
+from bus.console.pages import evidence
 from bus.hub.picture import summary
 from bus.languages import marked
 from schemas.errors import SchemaError
@@ -95,6 +96,7 @@ class Quarantine(Content, frozen=True, kw_only=True):
     Attributes:
         hidden: how many refusals are left out: above the ceiling of the reader, said to one of the reader's audiences, or claiming none.
         is_cut_short: whether there are older ones.
+        may_take: whether the reader may take the messages away as files.
     """
 
     refused: tuple[Refused, ...]
@@ -102,6 +104,7 @@ class Quarantine(Content, frozen=True, kw_only=True):
     day: int
     by_reason: dict[str, int]
     is_cut_short: bool
+    may_take: bool
 
 
 def look(asked: Asked) -> Quarantine:
@@ -137,6 +140,7 @@ def look(asked: Asked) -> Quarantine:
         day=refused_in_a_day(asked),
         by_reason=dict(sorted(Counter(each.reason for each in found).items())),
         is_cut_short=len(every) > most,
+        may_take=evidence.may_take(asked),
     )
 
 

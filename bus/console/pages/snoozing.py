@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import sqlite3
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 
 import msgspec
 
@@ -14,7 +15,7 @@ from bus.console.doing import Doing
 from bus.console.errors import BadRequestError, NotHereError
 from bus.console.pages import channels
 from bus.console.pages.bulletin_desk import page_of
-from bus.console.pages.held import held, name_at_desk
+from bus.console.pages.held import held, name_at_desk, named
 from bus.console.pages.needs import Need
 from bus.console.pages.since import Returned
 from bus.console.people import People
@@ -23,6 +24,7 @@ from bus.desk import About
 from bus.desk.snoozes import Ended, Snooze
 from bus.hub.picture import of_rows, versions
 from bus.languages import marked
+from bus.sheets import chosen_info
 from bus.storage import utc
 from schemas.vocab import Tlp
 
@@ -50,15 +52,34 @@ class Snoozed(msgspec.Struct, frozen=True, kw_only=True):
     until: dt.datetime
 
 
+def titles_of(asked: Asked) -> tuple[dict[str, str], tuple[Tlp, ...]]:
+    """What is or was put aside, in words, by its name at the desk, and how each is marked; what is here no more is left out."""
+    wanted = asked.aside | asked.back
+    if not wanted:
+        return {}, ()
+    found: dict[str, tuple[str, Tlp]] = {
+        each.key: (each.words, Tlp(each.tlp)) for each in channels.every_alarm(asked)
+    }
+    for _, name in wanted:
+        with suppress(NotHereError):
+            b = named(asked, name).bulletin
+            found[name] = (chosen_info(b.info, asked.voice.tag).headline, b.tlp)
+    mine = {name: found[name] for _, name in wanted if name in found}
+    return {name: words for name, (words, _) in mine.items()}, tuple(tlp for _, tlp in mine.values())
+
+
 def told(
-    db: sqlite3.Connection, act: desk.Act, needs: Sequence[Need], since: dt.datetime
+    db: sqlite3.Connection,
+    act: desk.Act,
+    needs: Sequence[Need],
+    titles: Mapping[str, str],
+    since: dt.datetime,
 ) -> tuple[tuple[Need, ...], tuple[Snoozed, ...], tuple[Returned, ...]]:
     """(what needs a person and is not put aside, what is put aside, what is back since a moment), of what the desk says."""
     names = desk.people.names(db)
     holding = desk.snoozes.holding(db, act)
     aside = {(each.kind, each.about) for each in holding if not each.is_hidden}
     back = desk.snoozes.ended(db, act, since.timestamp())
-    titles = {(need.sort, need.about): need.title for need in needs}
     return (
         tuple(need for need in needs if (need.sort, need.about) not in aside),
         tuple(_snoozed(each, names, titles) for each in holding),
@@ -66,7 +87,7 @@ def told(
     )
 
 
-def _snoozed(each: Snooze, names: Mapping[str, str], titles: Mapping[tuple[str, str], str]) -> Snoozed:
+def _snoozed(each: Snooze, names: Mapping[str, str], titles: Mapping[str, str]) -> Snoozed:
     return Snoozed(
         n=each.n,
         words=_words(each, titles),
@@ -77,7 +98,7 @@ def _snoozed(each: Snooze, names: Mapping[str, str], titles: Mapping[tuple[str, 
     )
 
 
-def _returned(each: Snooze, names: Mapping[str, str], titles: Mapping[tuple[str, str], str]) -> Returned:
+def _returned(each: Snooze, names: Mapping[str, str], titles: Mapping[str, str]) -> Returned:
     return Returned(
         words=_words(each, titles),
         address=_address(each),
@@ -87,10 +108,10 @@ def _returned(each: Snooze, names: Mapping[str, str], titles: Mapping[tuple[str,
     )
 
 
-def _words(each: Snooze, titles: Mapping[tuple[str, str], str]) -> str:
+def _words(each: Snooze, titles: Mapping[str, str]) -> str:
     if each.is_hidden:
         return marked("Something above what you may read")
-    return titles.get((each.kind, each.about)) or each.about
+    return titles.get(each.about) or each.about
 
 
 def _address(each: Snooze) -> str:

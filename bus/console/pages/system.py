@@ -1,31 +1,44 @@
-"""System: how this hub itself is. Each queue says how much waits, since when, and what happens next."""
+"""System: how this hub itself is. Each queue says how much waits, since when, the last problem, and what happens next."""
 
 from __future__ import annotations
 
 import datetime as dt
 import shutil
-from collections.abc import Iterator
+import sqlite3
+from collections.abc import Callable, Iterator
 
 import msgspec
 
+from bus import desk
 from bus.console.asked import Asked
 from bus.console.page import Content
 from bus.console.pages.trust import trusted
 from bus.console.step import Step
+from bus.desk import Act
 from bus.languages import marked
 from bus.storage import utc
 from bus.subscribing import totals
 
-LATE_S = 600.0
 FULL = 0.9
 
 
 class Queue(msgspec.Struct, frozen=True, kw_only=True):
-    """Something that waits: how much, the oldest of it, and what happens to it next."""
+    """Something that waits.
+
+    Attributes:
+        name: what waits.
+        waits: how much.
+        since: since when the oldest of it does; None where that is not on record.
+        next: when it is tried next; None where that has no time.
+        problem: the sort of the last error; empty where there is none.
+        then: what happens to it.
+    """
 
     name: str
     waits: int
-    oldest: dt.datetime | None
+    since: dt.datetime | None
+    next: dt.datetime | None
+    problem: str
     then: str
 
 
@@ -38,44 +51,51 @@ class Stream(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class System(Content, frozen=True, kw_only=True):
-    """The page."""
+    """The page; `unsigned` is what people have acknowledged and the hub has not signed, filled in by the desk."""
 
     queues: tuple[Queue, ...]
+    unsigned: Queue
     streams: tuple[Stream, ...]
     checks: tuple[Step, ...]
     held: int
 
 
+_FAILED = "FROM admitted WHERE tries > 0 AND retry_at IS"
 _QUEUES = (
     (
         marked("Held back, for one before it"),
-        "SELECT count(*), min(until) FROM held_back",
+        "SELECT count(*), NULL, min(until), '' FROM held_back",
         marked("taken in when that comes, or when its time is up"),
     ),
     (
         marked("Put off, to be judged again"),
-        "SELECT count(*), min(retry_at) FROM deferred",
+        "SELECT count(*), NULL, min(retry_at), '' FROM deferred",
         marked("judged again"),
     ),
     (
         marked("Receipts to give"),
-        "SELECT count(*), min(at) FROM receipt_queue WHERE sent = 0",
+        "SELECT count(*), min(at), NULL, '' FROM receipt_queue WHERE sent = 0",
         marked("sent at the next look"),
     ),
     (
         marked("Asked of other hubs"),
-        "SELECT count(*), min(at) FROM requested",
+        "SELECT count(*), min(at), NULL, '' FROM requested",
         marked("asked again, or of another hub"),
     ),
     (
         marked("To be indexed for search"),
-        "SELECT count(*), NULL FROM to_index",
+        "SELECT count(*), NULL, NULL, '' FROM to_index",
         marked("indexed while little comes in; search finds it already"),
     ),
     (
-        marked("Parked, for the picture could not take it in"),
-        "SELECT count(*), min(admitted_at) FROM admitted WHERE tries > 0",
-        marked("tried again"),
+        marked("To be taken into the picture once more"),
+        f"SELECT count(*), min(admitted_at), min(retry_at), max(problem) {_FAILED} NOT NULL",
+        marked("tried five times, then set aside"),
+    ),
+    (
+        marked("Set aside, for the picture could not take it in"),
+        f"SELECT count(*), min(admitted_at), NULL, max(problem) {_FAILED} NULL",
+        marked("tried no more by itself; “tocsin hub rebuild” tries it again"),
     ),
 )
 
@@ -86,6 +106,14 @@ def look(asked: Asked) -> System:
         marking="green",
         note=asked.say("This page tells of the hub, and of no bulletin."),
         queues=tuple(_queues(asked)),
+        unsigned=Queue(
+            name=asked.say("Acknowledged here, without a signed receipt"),
+            waits=0,
+            since=None,
+            next=None,
+            problem="",
+            then=asked.say("the hub is asked again every ten seconds"),
+        ),
         streams=tuple(
             Stream(name=row["stream"], read=row["seq"], behind=row["pending"])
             for row in asked.db.execute("SELECT stream, seq, pending FROM cursors ORDER BY stream")
@@ -95,15 +123,42 @@ def look(asked: Asked) -> System:
     )
 
 
+def beside(content: Content) -> Callable[[sqlite3.Connection, Act], Content] | None:
+    """The question to the desk: the same page, with what waits there for the hub to sign."""
+    if not isinstance(content, System):
+        return None
+    page = content
+
+    def question(db: sqlite3.Connection, _: Act) -> Content:
+        waits, since = desk.duty.still_unsigned(db)
+        mine = Queue(
+            name=page.unsigned.name,
+            waits=waits,
+            since=_moment(since),
+            next=None,
+            problem="",
+            then=page.unsigned.then,
+        )
+        return msgspec.structs.replace(page, unsigned=mine)
+
+    return question
+
+
 def _queues(asked: Asked) -> Iterator[Queue]:
     for name, sql, then in _QUEUES:
-        count, oldest = asked.db.execute(sql).fetchone()
+        count, since, next_, problem = asked.db.execute(sql).fetchone()
         yield Queue(
             name=asked.say.plain(name),
             waits=int(count),
-            oldest=utc(oldest) if oldest is not None else None,
+            since=_moment(since),
+            next=_moment(next_),
+            problem=(problem or "").partition(":")[0],  # what follows may quote a bulletin
             then=asked.say.plain(then),
         )
+
+
+def _moment(at: float | None) -> dt.datetime | None:
+    return None if at is None else utc(at)
 
 
 def _disk(asked: Asked) -> Iterator[Step]:

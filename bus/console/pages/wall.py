@@ -7,7 +7,7 @@ import msgspec
 from bus.console import rows
 from bus.console.asked import Asked
 from bus.console.page import Content
-from bus.console.pages import channels, picture
+from bus.console.pages import channels, clocks, picture
 from bus.console.pages.needs import needs
 from bus.console.pages.ribbon import Ribbon, phase_at_home, ribbon
 from bus.console.rows import Row
@@ -33,6 +33,7 @@ class Wall(Content, frozen=True, kw_only=True):
     in_force: int
     lately: int
     waits: int
+    late: int
     tally: dict[str, int]
     heard: int
     unwell: tuple[channels.Alarm, ...]
@@ -50,7 +51,7 @@ def look(asked: Asked) -> Wall:
     wall = msgspec.structs.replace(asked, upto=ceiling)
     heard = channels.channel_rows(wall)
     alarms = channels.standing_alarms(wall)
-    top = rows.outstanding(wall, STAND_OUT)
+    top = clocks.with_duties(wall, rows.outstanding(wall, STAND_OUT))
     shown, every = (figures.totals(each.db, each.clearance, each.now) for each in (wall, asked))
     counts = channels.tally(heard)
     lately, _ = rows.listed(wall, Selection(since_s=LATELY_S), most=MOST_LATELY, order=rows.TIME)
@@ -66,7 +67,8 @@ def look(asked: Asked) -> Wall:
         tiles=tuple(picture.tiles(wall, heard)),
         in_force=shown.n,
         lately=len(lately),
-        waits=sum(1 for _ in needs(wall, ())),
+        waits=needs(wall, (), 0)[1],
+        late=sum(each.standing == "late" for each in clocks.owed(wall)),
         tally=counts,
         heard=sum(counts.values()),
         unwell=alarms[:4],

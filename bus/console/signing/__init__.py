@@ -18,7 +18,9 @@ if TYPE_CHECKING:
         form_token,
         metered,
         sent_away,
+        typed_of,
         voice_of,
+        words_of,
     )
     from bus.console.signing.walls import Walls
 else:
@@ -42,5 +44,7 @@ __all__ = [
     "metered",
     "read_oidc",
     "sent_away",
+    "typed_of",
     "voice_of",
+    "words_of",
 ]

@@ -276,7 +276,7 @@ class Entrance:
         return token if len(token) <= MOST_TOKEN else ""
 
     async def form(self, request: Request, secret: str) -> Mapping[str, str]:
-        """The fields of a form that this console has shown to its sender.
+        """The fields of a form that this console has shown to its sender; `typed_of` has them, too, when it is refused.
 
         Raises:
             BadRequestError: it comes from another site, or without the token of its page.
@@ -293,8 +293,8 @@ class Entrance:
             raise BadRequestError("this page is too old to be sent; load it anew", reason="form-token")
         async with request.form(max_files=0, max_fields=MOST_FIELDS) as form:
             fields = fields_of((name, value) for name, value in form.multi_items() if isinstance(value, str))
-        if not secret or not hmac.compare_digest(
-            fields.get("form", "").encode(), form_token(secret).encode()
-        ):
+        request.state.typed = fields
+        sent = fields.get("form", "").encode()
+        if not secret or not hmac.compare_digest(sent, form_token(secret).encode()):
             raise BadRequestError("this page is too old to be sent; load it anew", reason="form-token")
         return fields

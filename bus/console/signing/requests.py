@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hmac
 import time
+from collections.abc import Mapping
 from urllib.parse import quote
 
 import msgspec
@@ -17,6 +18,8 @@ from bus.console.voices import COOKIE as COOKIE_OF_VOICE
 from bus.console.voices import Voice, Voices
 
 HOME = "/"
+LONG, MOST_WORDS = 60, 40
+"""A text without a space is shown again where it is so long; so many are."""
 
 
 def address_asked(request: Request) -> str:
@@ -37,6 +40,21 @@ def address_of(request: Request) -> str:
 def form_token(secret: str) -> str:
     """The token of a form, which only a page of the same session can have."""
     return hmac.digest(secret.encode(), b"tocsin form", "sha256").hex()
+
+
+def typed_of(request: Request) -> Mapping[str, str]:
+    """The fields of a form that was sent from this console, without its token and passwords; none before it is read."""
+    fields: Mapping[str, str] = getattr(request.state, "typed", {})
+    return {
+        name: value
+        for name, value in fields.items()
+        if name != "form" and value and not name.startswith("password")
+    }
+
+
+def words_of(fields: Mapping[str, str]) -> list[str]:
+    """What a person has written in a form, as far as it would be a loss: texts, no choices and numbers."""
+    return [value for value in fields.values() if len(value) >= LONG or " " in value.strip()][:MOST_WORDS]
 
 
 def metered(meter: limits.Meter, key: str) -> None:

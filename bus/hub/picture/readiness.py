@@ -17,6 +17,7 @@ from bus.hub.watch import ChannelRow, Liveness
 from bus.languages import ENGLISH, Language, marked
 from bus.trust import TrustState, VerifiedRegistry
 from schemas.registry import AuthorityRecord, KeyRecord, Role, SealKeyRecord
+from schemas.subject import Channel
 from schemas.vocab import SealPolicy, Status
 
 PASS: Literal["pass"] = "pass"
@@ -126,20 +127,28 @@ def _channels(name: str, facts: Facts) -> ReadinessCheck:
     rows = [row for row in facts.channels if row.authority == name and row.status is Status.ACTUAL]
     if not rows:
         return ReadinessCheck("channels", name, UNKNOWN, say("this identity may read none of its channels"))
-    wrong = [say("%(channel)s has contradicted itself", channel=row.channel) for row in rows if row.forks]
+    wrong = [
+        say("%(channel)s has contradicted itself", channel=_named(say, row)) for row in rows if row.forks
+    ]
     wrong += [
-        say("%(channel)s is %(state)s", channel=row.channel, state=say.plain(str(row.state)))
+        say("%(channel)s is %(state)s", channel=_named(say, row), state=say.plain(str(row.state)))
         for row in rows
         if row.state not in (Liveness.LIVE, Liveness.UNHEARD)
     ]
     if wrong:
         return ReadinessCheck("channels", name, FAIL, "; ".join(wrong))
-    unheard = [row.channel for row in rows if row.state == Liveness.UNHEARD]
+    unheard = [_named(say, row) for row in rows if row.state == Liveness.UNHEARD]
     if unheard:
         return ReadinessCheck(
             "channels", name, UNKNOWN, say("never heard: %(channels)s", channels=", ".join(unheard))
         )
     return ReadinessCheck("channels", name, PASS, say.many("%(num)s live", "%(num)s live", len(rows)))
+
+
+def _named(say: Language, row: ChannelRow) -> str:
+    """A channel by its marking and its readers."""
+    channel = Channel.parse(row.name)
+    return say("TLP:%(tlp)s to %(audience)s", tlp=channel.tlp.upper(), audience=channel.audience)
 
 
 def _signing(name: str, record: AuthorityRecord, facts: Facts, until: dt.datetime | None) -> ReadinessCheck:

@@ -241,8 +241,10 @@ async def test_an_author_who_takes_the_id_of_another_gets_nothing_of_what_is_don
         assert (await opened.get(f"/b/{second.digest}/signed")).content == second.payload
         feed = (await opened.get("/b.atom")).text
         assert len(set(re.findall("<id>(.*?)</id>", feed))) == 3, "a feed tells them apart"
+        about = {"A false date in Nordby": first.bulletin.id, "Noise": second.digest}
+        assert {need["title"]: need["about"] for need in (await picture(opened))["needs"]} == about
         done = await sent(opened, f"/b/{second.digest}/snooze", end="60", reason="Noise.")
         assert done.status_code == 303, done.text
-        needed = {need["title"]: need for need in (await picture(opened))["needs"]}
-        assert needed["A false date in Nordby"]["about"] == first.bulletin.id
-        assert not needed["Noise"]["is_acknowledgement"]
+        left = await picture(opened)
+        assert [need["about"] for need in left["needs"]] == [first.bulletin.id]
+        assert [each["words"] for each in left["snoozed"]] == ["Noise"]

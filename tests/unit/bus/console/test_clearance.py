@@ -51,7 +51,11 @@ def routes(ids: list[str]) -> list[str]:
         f"{'/picture' if path.partition('?')[0] == '/' else path.partition('?')[0]}.json?{path.partition('?')[2]}"
         for path in pages
     ]
-    each = [f"/b/{id_}{end}" for id_ in ids for end in ("", ".json", "/signed", "/signed.json")]
+    each = [
+        f"/b/{id_}{end}"
+        for id_ in ids
+        for end in ("", ".json", "/signed", "/signed.json", "/text", "/text.json")
+    ]
     lists = [f"{path}{query}" for path in LISTS for query in ("", "?ended=1&q=portals", "?show=met&tlp=red")]
     return [*pages, *twins, *each, *lists]
 
@@ -118,7 +122,7 @@ def test_an_administrator_reads_nothing_of_any_bulletin(store: Path, tmp_path: P
                 own = path.split("/")[2].partition(".")[0] if path.startswith("/b/") else ""
                 text = answer.text.replace(own, "") if own else answer.text
                 assert not [words for words in unsaid if words in text], path
-            assert shown == len(ADMINISTRATORS) + 2 * len(("/system", "/me", "/fresh", "/feeds"))
+            assert shown == len(ADMINISTRATORS) + 2 * len(("/system", "/me", "/fresh", "/feeds", "/help"))
 
     asyncio.run(go())
 

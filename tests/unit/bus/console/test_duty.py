@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing
 from pathlib import Path
 from typing import Any
 
@@ -101,7 +102,7 @@ async def test_what_is_put_aside_is_seen_by_all_and_comes_back(tmp_path: Path) -
         page = await picture(opened)
         assert len(page["needs"]) == 1
         (back,) = page["since"]["returned"]
-        assert back["why"] == "it was ended by hand"
+        assert (back["words"], back["why"]) == ("Results portal is slow", "it was ended by hand")
 
 
 BAD = {
@@ -220,3 +221,74 @@ async def test_a_note_stands_where_it_was_written_and_is_text(tmp_path: Path) ->
         assert (await sent(opened, "/b/none/note", text="x y")).status_code == 404
         assert (await sent(opened, "/channels/call", alarm="x", text="x y")).status_code == 404
         assert (await sent(opened, f"/b/{one.bulletin.id}/note", text=" ")).status_code == 400
+
+
+async def test_what_is_not_told_is_counted_and_nothing_put_aside_keeps_it_out(tmp_path: Path) -> None:
+    """Of fifteen twelve are told, and the page says how many there are; with twelve put aside the others are told, by their headlines."""
+    path = tmp_path / "store.db"
+    csirt = Speaker("xb-csirt", areas=HOME)
+    for n in range(15):
+        csirt.say(f"Slow portal {n}", 300, **GRAVE)
+    await fill(path, csirt.made)
+    async with at_desk(path) as opened:
+        page = await picture(opened)
+        assert (len(page["needs"]), page["needs_in_all"]) == (12, 15)
+        assert "12 of 15, the most pressing first" in (html := (await opened.get("/")).text)
+        assert "3 more wait." in html
+        assert (await opened.get("/wall.json?tlp=amber%2Bstrict")).json()["waits"] == 15
+        assert len((await opened.get("/handover.json")).json()["open"]) == 15
+        for need in page["needs"]:
+            done = await sent(opened, f"/b/{need['about']}/snooze", end="60", reason="In hand.")
+            assert done.status_code == 303, done.text
+        page = await picture(opened)
+        assert (len(page["needs"]), page["needs_in_all"], len(page["snoozed"])) == (3, 3, 12)
+        assert {each["words"].rpartition(" ")[0] for each in page["snoozed"]} == {"Slow portal"}
+
+
+def alarmed(path: Path, *channels: str) -> None:
+    """Alarms that stand in a store: these channels are silent."""
+    with closing(sqlite3.connect(path)) as db, db:
+        rows = [(each, NOW.timestamp()) for each in channels]
+        db.executemany(
+            "INSERT INTO alarms (channel, reason, detail, began) VALUES (?, 'silent', '', ?)", rows
+        )
+
+
+async def test_a_silent_hub_stands_for_the_channels_of_its_country(tmp_path: Path) -> None:
+    """One alarm on every page, which says how many channels more; in the history each stands by itself."""
+    path = tmp_path / "store.db"
+    await fill(path, [Speaker("xb-csirt").say("Slow portal", 300)])
+    alarmed(
+        path,
+        "xa-hub/actual.green.community",
+        "xa-emb/actual.clear.public",
+        "xa-csirt/actual.green.community",
+        "xb-csirt/actual.green.community",
+    )
+    async with at_desk(path) as opened:
+        page = await picture(opened)
+        shown = {each["authority"]: each["also"] for each in page["alarms"]}
+        assert shown == {"xa-hub": "2 more channels of its country are silent.", "xb-csirt": ""}
+        assert {each["authority"] for each in (await opened.get("/channels.json")).json()["alarms"]} == set(
+            shown
+        )
+        assert [need["sort"] for need in page["needs"]].count("alarm") == 2
+        assert '<span class="vh"> alarms</span>' in (await opened.get("/b")).text
+        history = (await opened.get("/channels.json?show=history")).json()["alarms"]
+        assert len(history) == 4
+
+
+async def test_many_of_one_sort_hide_none_of_another_of_their_priority(tmp_path: Path) -> None:
+    """Fifteen bulletins to acknowledge leave room for the alarms, on the picture and in what is handed over."""
+    path = tmp_path / "store.db"
+    csirt = Speaker("xb-csirt", areas=HOME)
+    for n in range(15):
+        csirt.say(f"Slow portal {n}", 300, **(GRAVE | {"severity": Severity.MODERATE}))
+    await fill(path, csirt.made)
+    alarmed(path, "xa-emb/actual.green.community")
+    async with at_desk(path) as opened:
+        page = await picture(opened)
+        assert {need["priority"] for need in page["needs"]} == {3}
+        assert (len(page["needs"]), page["needs_in_all"]) == (12, 16)
+        assert [need["sort"] for need in page["needs"]].count("alarm") == 1
+        assert "xa-emb/actual.green.community silent" in (await opened.get("/handover.json")).text

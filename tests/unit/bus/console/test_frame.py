@@ -13,9 +13,11 @@ from typing import Any
 import httpx
 import pytest
 
-from bus.console import limits, shield
+from bus.console import codes, limits, shield
 from bus.console.rendering import TEMPLATES, Renderer
 from bus.console.texts import shown
+from bus.languages import entries
+from bus.sheets.catalogue import FOLDER
 from tests.support import consoles
 from tests.support.clocks import Clock
 from tests.support.consoles import HOST, HOSTILE, client, form_of, night, sign_in, signed_in
@@ -42,6 +44,7 @@ PAGES = {
     "system": "/system",
     "wall": "/wall",
     "account": "/me",
+    "help": "/help",
     "fresh": "/fresh?next=/b",
 }
 """Every page that needs no id of a bulletin."""
@@ -432,3 +435,10 @@ def test_no_source_is_a_file_of_the_console(name: str) -> None:
     from bus.console.rendering import asset
 
     assert asset(name) is None
+
+
+def test_each_label_of_admission_has_words_in_rows() -> None:
+    """As each has a sentence on the page of a bulletin; none stands in a row as its code."""
+    keys = {each.text for each in entries((FOLDER / "en.po").read_text("utf-8"))}
+    sentences = {each.removeprefix("say label-") for each in keys if each.startswith("say label-")}
+    assert sentences - {"none", "other"} == set(codes.LABELS)

@@ -310,6 +310,7 @@ def test_words_of_others_are_harmless_in_a_sentence(store: Path) -> None:
         safe="",
         hub="",
         again="/",
+        words_kept=(),
     )
     assert "&lt;b&gt;[U+202E]%(x)s, request 1" in page
 

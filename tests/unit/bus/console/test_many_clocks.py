@@ -44,6 +44,10 @@ def test_a_page_of_clocks_is_short_and_says_so(tmp_path: Path) -> None:
             every = [sorted(each["due"] for each in group["clocks"]) for group in whole["groups"]]
             assert late == every[0][-LISTED:]
             assert soon == every[1][:LISTED]
+            assert (await c.get("/wall.json")).json()["late"] == many
+            picture = (await c.get("/")).text
+            (running,) = [each for each in picture.split("<section") if 'aria-labelledby="clk"' in each]
+            assert running.count("A flood, part ") == 4
             page = (await c.get("/clocks")).text
             assert f'<a href="/clocks?all=1">List up to {MOST} of each</a>' in page
             assert "List up to" not in (await c.get("/clocks?all=1")).text

@@ -35,7 +35,7 @@ from tests.support.world import NOW
 
 AT = NOW.timestamp()
 NEW = "nine green boats on a lake"
-OPEN = ("/people", "/audit", "/feeds", "/system", "/me", "/fresh")
+OPEN = ("/people", "/audit", "/feeds", "/system", "/me", "/fresh", "/help")
 """Pages that an administrator may open, beside that of each person."""
 
 

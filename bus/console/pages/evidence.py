@@ -1,0 +1,70 @@
+"""Evidence: a refused message as it came, as a file for the authority in whose name it was said, or for whoever looks into it.
+
+What it says was not believed, its marking neither: only who may read all that the hub reads takes it away.
+"""
+
+from __future__ import annotations
+
+import base64
+
+import msgspec
+
+from bus.console.asked import Asked, clearance_of_hub
+from bus.console.errors import NotHereError
+from bus.console.page import Bytes, Content
+from bus.console.people import Looked
+from bus.storage import utc
+
+
+class Evidence(Bytes, frozen=True, kw_only=True):
+    """A refused message: its file is a document in JSON, with the bytes in base64url."""
+
+    digest: str
+
+
+def may_take(asked: Asked) -> bool:
+    """Whether the reader may take evidence away: whoever may read all that the hub itself reads."""
+    return asked.clearance.covers(clearance_of_hub(asked.registry, asked.hub))
+
+
+def look(asked: Asked) -> Evidence:
+    """The file.
+
+    Raises:
+        NotHereError: nothing with this digest was refused, its time is over, or the reader may not take it.
+    """
+    digest = asked.place["digest"]
+    sql = "SELECT * FROM quarantine WHERE digest = ? AND length(payload) > 0 ORDER BY n DESC LIMIT 1"
+    row = asked.db.execute(sql, (digest,)).fetchone() if may_take(asked) else None
+    if row is None:
+        raise NotHereError("there is no evidence with this digest that you may take")
+    told = {
+        "refused_by": asked.hub,
+        "at": utc(row["at"]),
+        "reason": row["reason"],
+        "detail": row["detail"],
+        "subject": row["subject"],
+        "stream": row["stream"],
+        "stream_seq": row["stream_seq"],
+        "digest": row["digest"],
+        "headers": msgspec.Raw(row["headers"].encode()),
+        "payload": _encoded(row["payload"]),
+    }
+    return Evidence(
+        marking=str(asked.clearance.ceiling),
+        note=asked.say("What stands here was refused. None of it is shown anywhere else as if it were true."),
+        payload=_encoded(msgspec.json.format(msgspec.json.encode(told), indent=2)),
+        file=f"refused-{digest}.json",
+        digest=digest,
+    )
+
+
+def taken(content: Content) -> Looked | None:
+    """That somebody has taken it."""
+    if not isinstance(content, Evidence):
+        return None
+    return Looked(how="exported", words=f"evidence {content.digest}")
+
+
+def _encoded(data: bytes) -> str:
+    return base64.urlsafe_b64encode(data).decode().rstrip("=")

@@ -1,0 +1,70 @@
+"""What a person has written is not lost when it cannot be taken: the page of the error has it, and sends it again."""
+
+from __future__ import annotations
+
+import re
+from html import unescape
+from pathlib import Path
+
+from bus.desk import Role
+from schemas.vocab import Tlp
+from tests.support.clocks import Clock
+from tests.support.consoles import AUDIENCES, Speaker, fill, form_of, sign_in_as, with_desk
+from tests.support.desks import add
+from tests.support.world import NOW
+
+WORDS = 'The ministry asks for it.\r\n"In writing" & soon; <b>'
+SAME_SITE = {"sec-fetch-site": "same-origin"}
+
+
+def fields_of(page: str) -> dict[str, str]:
+    """The hidden fields of the form that sends it again."""
+    return {
+        name: unescape(value)
+        for name, value in re.findall(r'<input type="hidden" name="([^"]+)" value="([^"]*)">', page)
+    }
+
+
+async def test_words_outlive_the_session_of_their_page(tmp_path: Path) -> None:
+    """The session ends while somebody writes: the words are shown, and after signing in elsewhere they are sent from there, once."""
+    path, clock = tmp_path / "store.db", Clock(NOW)
+    said = Speaker("xb-csirt").say("Slow portal", 300)
+    await fill(path, [said])
+    place = f"/b/{said.bulletin.id}/note"
+    async with with_desk(path, tmp_path, clock=clock) as (c, held):
+        await add(held, "tom", Role.ANALYST, at=NOW.timestamp(), ceiling=Tlp.RED, audiences=AUDIENCES)
+        await sign_in_as(c, "tom")
+        form = form_of((await c.get("/")).text)
+        clock.pass_(3600)
+        late = await c.post(place, data={"form": form, "text": WORDS}, headers=SAME_SITE)
+        assert (late.status_code, "session-ended" in late.text) == (401, True)
+        assert "The ministry asks for it." in late.text
+        assert "soon; &lt;b&gt;" in late.text
+        assert "soon; <b>" not in late.text
+        c.cookies.clear()  # as by signing out in another tab
+        late = await c.post(place, data={"form": form, "text": WORDS}, headers=SAME_SITE)
+        assert "The ministry asks for it." in late.text
+        assert (await c.post(place, data={"form": form, "text": WORDS})).status_code == 303
+        await sign_in_as(c, "tom")
+        old = await c.post(place, data=fields_of(late.text), headers=SAME_SITE)
+        assert (old.status_code, "form-token" in old.text) == (400, True)
+        done = await c.post(place, data=fields_of(old.text), headers=SAME_SITE)
+        assert done.status_code == 303, done.text
+        (note,) = (await c.get(f"/b/{said.bulletin.id}.json")).json()["desk"]["notes"]
+        assert note["text"].replace("\r\n", "\n") == WORDS.replace("\r\n", "\n")
+
+
+async def test_another_site_has_nothing_shown(tmp_path: Path) -> None:
+    """Its words stand on no page of this console; nor do passwords, nor what is no writing of a person."""
+    path = tmp_path / "store.db"
+    await fill(path, [Speaker("xb-csirt").say("Slow portal", 300)])
+    async with with_desk(path, tmp_path) as (c, held):
+        await add(held, "tom", Role.ANALYST, at=NOW.timestamp(), ceiling=Tlp.RED, audiences=AUDIENCES)
+        await sign_in_as(c, "tom")
+        sent = {"form": "x", "text": "Call 112 now", "password": "a secret of mine"}
+        foreign = await c.post("/b/x/note", data=sent, headers={"sec-fetch-site": "cross-site"})
+        assert (foreign.status_code, "Call 112 now" in foreign.text) == (400, False)
+        own = await c.post("/b/x/note", data=sent, headers=SAME_SITE)
+        assert ("Call 112 now" in own.text, "a secret of mine" in own.text) == (True, False)
+        short = await c.post("/b/x/acknowledge", data={"form": "x"}, headers=SAME_SITE)
+        assert 'id="kept"' not in short.text
