@@ -46,6 +46,7 @@ _PAGES: tuple[Page, ...] = (
         twin="/picture.json",
         template="picture.html",
         look=picture.look,
+        of_desk=snoozing.of_desk,
         beside=picture.beside,
     ),
     Page(
@@ -138,6 +139,7 @@ _PAGES: tuple[Page, ...] = (
         template="handover.html",
         look=handover.look,
         action=Action.HAND_OVER,
+        of_desk=snoozing.of_desk,
         beside=handover.beside,
     ),
     Page(path="/quarantine", twin="/quarantine.json", template="quarantine.html", look=quarantine.look),

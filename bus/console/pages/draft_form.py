@@ -138,28 +138,29 @@ def of_draft(raw: bytes, title: str, elections: Mapping[str, ElectionRef]) -> di
         found[name] = found[name] or "unknown"
     found["machine_translated"] = "1" if first.get("machine_translated") else ""
     found["to"] = way(_said(document.get("tlp")), _said(document.get("audience")))
-    areas = document.get("areas") or []
-    codes = [str(each.get("country")) for each in areas if isinstance(each, dict)]
-    if areas == [_area(each) for each in codes]:
+    areas = document.get("areas")
+    tables = [each for each in areas if isinstance(each, dict)] if isinstance(areas, list) else []
+    codes = [str(each.get("country")) for each in tables]
+    if codes and areas == [_area(each) for each in codes]:
         found["areas"] = ", ".join(codes)
-    else:
+    elif areas is not None:
         rest["areas"] = areas
     if (dimensions := document.get("dimensions")) is not None:
         texts, others = texts_of((DIMENSIONS,), {"dimensions": dimensions})
         found |= texts
         rest |= others
     if (election := document.get("election")) is not None:
-        known = elections.get(_said(election.get("id")))
+        known = elections.get(_said(election.get("id"))) if isinstance(election, dict) else None
         if known is not None and _unphased(msgspec.to_builtins(known)) == _unphased(election):
             found["election"] = known.id
         else:
             rest["election"] = election
     for name, table in TABLES.items():
-        held = infos[1:] if name == "info" else document.get(name)
-        rows, unsaid = draft_rows.of_entries(table, held) if held else ({}, held)
+        held = (infos[1:] or None) if name == "info" else document.get(name)
+        rows, unsaid = draft_rows.of_entries(table, held)
         found |= rows
-        if unsaid:
-            rest[name] = unsaid
+        if (left := unsaid if rows else held) is not None:
+            rest[name] = left
     return found | draft_facts.of_body(found["kind"], body) | {"more": drafts.rest_text(Draft, _UNSAID, rest)}
 
 

@@ -87,7 +87,7 @@ class Handover(Content, frozen=True, kw_only=True):
 
 def look(asked: Asked) -> Handover:
     """What would be handed over now, of what its reader may see."""
-    found = tuple(needs(asked, channels.standing_alarms(asked)))
+    found = needs(asked, channels.standing_alarms(asked))
     shown = {need.about for need in found}
     others = clocks.by_turns(each for each in clocks.ours(asked) if each.id not in shown)[:MOST_PROMISED]
     promised = tuple(clocks.told(asked, each) for each in sorted(others, key=lambda each: each.due))
@@ -145,7 +145,8 @@ async def give(doing: Doing) -> str:
     Raises:
         DeedError: as the desk.
     """
-    page = await doing.look(look)
+    put = await doing.at_desk(snoozing.aside)
+    page = await doing.look(lambda asked: look(msgspec.structs.replace(asked, desk=put)))
 
     def work(db: sqlite3.Connection, act: Act) -> None:
         left, aside, _ = snoozing.told(db, act, page.open, utc(act.at))

@@ -18,7 +18,8 @@ from bus.policy import MARKINGS
 from bus.storage import utc
 from schemas.vocab import Status
 
-MOST_NEEDS = 12
+MOST_NEEDS, FEW = 12, 6
+"""So many are told; of one authority no more than the second number while others wait."""
 
 
 class Need(msgspec.Struct, frozen=True, kw_only=True):
@@ -29,6 +30,7 @@ class Need(msgspec.Struct, frozen=True, kw_only=True):
         about: the id of the bulletin, or the name of the alarm.
         tlp: its marking.
         audience: to whom it is said.
+        issuer: the authority that has said it, or whose channel it is; empty for a draft.
         priority: 1 is the gravest.
         state: the shape of a channel; empty for a bulletin.
         title: what it is about.
@@ -44,6 +46,7 @@ class Need(msgspec.Struct, frozen=True, kw_only=True):
     about: str
     tlp: str
     audience: str
+    issuer: str
     priority: int
     state: str
     title: str
@@ -55,12 +58,24 @@ class Need(msgspec.Struct, frozen=True, kw_only=True):
     is_acknowledgement: bool = False
 
 
-def needs(asked: Asked, alarms: Sequence[channels.Alarm]) -> Iterator[Need]:
-    """What needs a person, the most pressing first, at most so many."""
-    found = [*_owed(asked), *_of_two(asked), *_alarming(asked, alarms)]
+def needs(asked: Asked, alarms: Sequence[channels.Alarm]) -> tuple[Need, ...]:
+    """What needs a person, the most pressing first: so many at most, and what is put aside, which takes nobody's room.
+
+    What the desk has put aside (`snoozing.of_desk`) is here for its title, and is left out when the desk is asked once more.
+    """
+    aside = asked.desk if isinstance(asked.desk, frozenset) else frozenset[tuple[str, str]]()
+    found = [*_owed(asked, aside), *_of_two(asked), *_alarming(asked, alarms)]
     last = dt.datetime.max.replace(tzinfo=dt.UTC)
-    found.sort(key=lambda need: (need.priority, need.due or last, need.since or last))
-    yield from found[:MOST_NEEDS]
+
+    def pressing(need: Need) -> tuple[int, dt.datetime, dt.datetime]:
+        return need.priority, need.due or last, need.since or last
+
+    found.sort(key=pressing)
+    told = [need for need in found if (need.sort, need.about) not in aside]
+    put = [need for need in found if (need.sort, need.about) in aside]
+    return tuple(
+        sorted((*clocks.fairly(told, lambda need: need.issuer, FEW)[:MOST_NEEDS], *put), key=pressing)
+    )
 
 
 def _of_two(asked: Asked) -> Iterator[Need]:
@@ -71,6 +86,7 @@ def _of_two(asked: Asked) -> Iterator[Need]:
             about=str(each.draft),
             tlp=MARKINGS[each.tlp],
             audience=each.audience,
+            issuer="",
             priority=2,
             state="",
             title=asked.say(
@@ -92,15 +108,16 @@ def _of_two(asked: Asked) -> Iterator[Need]:
         )
 
 
-def _owed(asked: Asked) -> Iterator[Need]:
+def _owed(asked: Asked, aside: frozenset[tuple[str, str]]) -> Iterator[Need]:
     """What this hub owes: acknowledgements, answers, what a law or a bulletin sets a time for."""
-    for priority, each in _pressing(asked):
+    for priority, each in _pressing(asked, aside):
         is_late, is_named = each.standing == "late", has_its_id(asked.db, each.id, each.issuer)
         yield Need(
             sort="bulletin",
             about=each.id if is_named else f"{each.issuer}/{each.id}",
             tlp=each.tlp,
             audience=each.audience,
+            issuer=each.issuer,
             priority=priority,
             state="",
             title=each.about,
@@ -121,8 +138,8 @@ def _owed(asked: Asked) -> Iterator[Need]:
         )
 
 
-def _pressing(asked: Asked) -> Iterator[tuple[int, clocks.Due]]:
-    """The clocks that are told, each with its priority: the gravest, of their authors by turns.
+def _pressing(asked: Asked, aside: frozenset[tuple[str, str]]) -> Iterator[tuple[int, clocks.Due]]:
+    """The clocks that are told, each with its priority: the gravest, of their authors by turns; and those that are put aside.
 
     So neither what is late and less grave nor a flood of one author hides what another has said.
     """
@@ -133,7 +150,12 @@ def _pressing(asked: Asked) -> Iterator[tuple[int, clocks.Due]]:
         found = known.get(each.id, 3)
         return min(found, 2) if each.standing == "late" else found
 
-    for each in clocks.by_turns(ours, priority)[:MOST_NEEDS]:
+    def is_aside(each: Owed) -> bool:
+        return not aside.isdisjoint((("bulletin", each.id), ("bulletin", f"{each.issuer}/{each.id}")))
+
+    others = clocks.by_turns((each for each in ours if not is_aside(each)), priority)
+    first = clocks.fairly(others, lambda each: each.issuer, FEW)[:MOST_NEEDS]
+    for each in (*first, *filter(is_aside, ours)):
         yield priority(each), clocks.told(asked, each)
 
 
@@ -146,6 +168,7 @@ def _alarming(asked: Asked, alarms: Sequence[channels.Alarm]) -> Iterator[Need]:
             about=alarm.key,
             tlp=alarm.tlp,
             audience=alarm.audience,
+            issuer=alarm.authority,
             priority=3,
             state=alarm.state,
             title=alarm.words,

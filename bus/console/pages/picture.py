@@ -117,7 +117,7 @@ def look(asked: Asked) -> Picture:
         voting=sum(phase_at(each.body, asked.now) in CASTING for each in asked.calendars),
         by_priority=dict(sorted(counts.get("priority", {}).items())),
         ribbon=ribbon(asked),
-        needs=tuple(needs(asked, alarms)),
+        needs=needs(asked, alarms),
         since=since_looked(asked),
         tiles=tuple(tiles(asked, heard)),
         top=top,

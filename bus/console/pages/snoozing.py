@@ -12,6 +12,7 @@ from bus import desk
 from bus.console.asked import Asked, whole_of
 from bus.console.doing import Doing
 from bus.console.errors import BadRequestError, NotHereError
+from bus.console.page import Question
 from bus.console.pages import channels
 from bus.console.pages.bulletin_desk import page_of
 from bus.console.pages.held import held, name_at_desk
@@ -50,17 +51,28 @@ class Snoozed(msgspec.Struct, frozen=True, kw_only=True):
     until: dt.datetime
 
 
+def of_desk(place: Mapping[str, str]) -> Question:
+    """What a page that says what needs a person asks of the desk: what is put aside."""
+    del place
+    return aside
+
+
+def aside(db: sqlite3.Connection, act: desk.Act) -> frozenset[tuple[str, str]]:
+    """(sort, what it is about) of all that is put aside and that this person may see."""
+    return frozenset((each.kind, each.about) for each in desk.snoozes.holding(db, act) if not each.is_hidden)
+
+
 def told(
     db: sqlite3.Connection, act: desk.Act, needs: Sequence[Need], since: dt.datetime
 ) -> tuple[tuple[Need, ...], tuple[Snoozed, ...], tuple[Returned, ...]]:
     """(what needs a person and is not put aside, what is put aside, what is back since a moment), of what the desk says."""
     names = desk.people.names(db)
     holding = desk.snoozes.holding(db, act)
-    aside = {(each.kind, each.about) for each in holding if not each.is_hidden}
+    put = aside(db, act)
     back = desk.snoozes.ended(db, act, since.timestamp())
     titles = {(need.sort, need.about): need.title for need in needs}
     return (
-        tuple(need for need in needs if (need.sort, need.about) not in aside),
+        tuple(need for need in needs if (need.sort, need.about) not in put),
         tuple(_snoozed(each, names, titles) for each in holding),
         tuple(_returned(each, names, titles) for each in back if not each.is_hidden),
     )

@@ -66,7 +66,7 @@ def look(asked: Asked) -> Wall:
         tiles=tuple(picture.tiles(wall, heard)),
         in_force=shown.n,
         lately=len(lately),
-        waits=sum(1 for _ in needs(wall, ())),
+        waits=len(needs(wall, ())),
         tally=counts,
         heard=sum(counts.values()),
         unwell=alarms[:4],

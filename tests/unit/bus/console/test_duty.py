@@ -12,6 +12,7 @@ import httpx
 from bus import desk
 from bus.console import Demonstration, Reading
 from bus.console.pages import end_worsened
+from bus.console.pages.needs import MOST_NEEDS
 from bus.policy import Clearance
 from schemas.parts import Area, Ref
 from schemas.vocab import Certainty, MsgType, RefRel, Severity, Tlp, Urgency
@@ -102,6 +103,29 @@ async def test_what_is_put_aside_is_seen_by_all_and_comes_back(tmp_path: Path) -
         assert len(page["needs"]) == 1
         (back,) = page["since"]["returned"]
         assert back["why"] == "it was ended by hand"
+
+
+async def test_what_is_put_aside_makes_room_for_what_waits(tmp_path: Path) -> None:
+    """Needs you is never empty because all that it had room for was put aside; nor is what is handed over."""
+    path = tmp_path / "store.db"
+    csirt = Speaker("xb-csirt", areas=HOME)
+    for n in range(MOST_NEEDS + 2):
+        csirt.say(f"Slow portal {n}", 300 - n, **GRAVE)
+    await fill(path, csirt.made)
+    async with at_desk(path) as opened:
+        first = [need["about"] for need in (await picture(opened))["needs"]]
+        assert len(first) == MOST_NEEDS
+        for about in first:
+            done = await sent(opened, f"/b/{about}/snooze", end="60", reason="The provider is on it.")
+            assert done.status_code == 303
+        page = await picture(opened)
+        left = {message.bulletin.id for message in csirt.made} - set(first)
+        assert {need["about"] for need in page["needs"]} == left
+        assert {each["words"] for each in page["snoozed"]} <= {f"Slow portal {n}" for n in range(14)}
+        assert {need["about"] for need in (await opened.get("/handover.json")).json()["open"]} == left
+        assert (await sent(opened, "/handover", words="All is slow.")).status_code == 303
+        (shift,) = (await opened.get("/handover.json")).json()["shifts"]
+        assert {line["address"] for line in shift["lines"]} == {f"/b/{each}" for each in (*first, *left)}
 
 
 BAD = {
