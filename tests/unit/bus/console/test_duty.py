@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -126,6 +127,28 @@ async def test_what_is_put_aside_makes_room_for_what_waits(tmp_path: Path) -> No
         assert (await sent(opened, "/handover", words="All is slow.")).status_code == 303
         (shift,) = (await opened.get("/handover.json")).json()["shifts"]
         assert {line["address"] for line in shift["lines"]} == {f"/b/{each}" for each in (*first, *left)}
+
+
+async def test_a_form_counts_from_when_it_is_whole(tmp_path: Path) -> None:
+    """Who sends it slowly acts at its end: what had to be fresh at its beginning is not any more."""
+    path, now = tmp_path / "store.db", [NOW]
+    await fill(path, [])
+
+    async def slowly(form: str) -> AsyncIterator[bytes]:
+        yield f"form={form}&words=All+is".encode()
+        now[0] += dt.timedelta(seconds=20)
+        yield b"+quiet."
+
+    async with (
+        desk.Desk.open(path.with_name("desk.db"), numbers(5)) as held,
+        client(path, roles=ROLES, held=held, clock=lambda: now[0]) as opened,
+    ):
+        await sign_in(opened)
+        form = form_of((await opened.get("/")).text)
+        kind = {"content-type": "application/x-www-form-urlencoded"}
+        assert (await opened.post("/handover", content=slowly(form), headers=kind)).status_code == 303
+        (shift,) = (await opened.get("/handover.json")).json()["shifts"]
+    assert dt.datetime.fromisoformat(shift["at"]) == NOW + dt.timedelta(seconds=20)
 
 
 BAD = {
