@@ -17,13 +17,13 @@ from bus.console.reading import Shelf
 from bus.console.rows import Row
 from bus.hub import clocks as ringing
 from bus.hub.clocks import ACKNOWLEDGEMENT
-from bus.hub.picture import Owed, events, owed_by, owed_within
+from bus.hub.picture import Owed, events, owed_as_of, owed_by, owed_within
 from bus.languages import marked
 from bus.policy import Clearance, narrowest
 
 T = TypeVar("T")
 KEPT_S = 30
-"""Seconds for which a result is kept, if no event comes."""
+"""Seconds for which a result is kept, if nothing comes and nothing is acknowledged."""
 MOST_OURS = 300
 """So many of each sort of what this hub owes are looked through for what is told: acknowledgements, others, late or not."""
 LISTED, MOST = 50, 150
@@ -159,7 +159,7 @@ def _kept(
 ) -> tuple[Owed, ...]:
     """Clocks, worked out once for all who may read the same."""
     registry = shelf.registry()
-    stamp = (events.newest(db), int(now.timestamp()) // KEPT_S, registry.version)
+    stamp = (events.newest(db), owed_as_of(db), int(now.timestamp()) // KEPT_S, registry.version)
     return shelf.memo.once(
         (clearance, "owed", ours, every, by_author, most),
         stamp,

@@ -14,10 +14,14 @@ from bus import desk
 from bus.console import Demonstration, Reading
 from bus.console.pages import end_worsened
 from bus.console.pages.needs import MOST_NEEDS
+from bus.hub.exchange import receipt_queue
+from bus.hub.picture import clocked, open_store, ringing
 from bus.policy import Clearance
 from schemas.parts import Area, Ref
-from schemas.vocab import Certainty, MsgType, RefRel, Severity, Tlp, Urgency
-from tests.support.consoles import EVERYTHING, Speaker, client, fill, form_of, numbers, shelf, sign_in
+from schemas.subject import channel_of
+from schemas.vocab import Certainty, MsgType, ReceiptStage, RefRel, Severity, Tlp, Urgency
+from tests.support.consoles import EVERYTHING, HUB, Speaker, client, fill, form_of, numbers, shelf, sign_in
+from tests.support.hubs import STREAM, judged
 from tests.support.world import NOW
 
 HOME = (Area(scope="national", country="XA"),)
@@ -127,6 +131,24 @@ async def test_what_is_put_aside_makes_room_for_what_waits(tmp_path: Path) -> No
         assert (await sent(opened, "/handover", words="All is slow.")).status_code == 303
         (shift,) = (await opened.get("/handover.json")).json()["shifts"]
         assert {line["address"] for line in shift["lines"]} == {f"/b/{each}" for each in (*first, *left)}
+
+
+async def test_what_is_acknowledged_needs_nobody_at_once(tmp_path: Path) -> None:
+    """And what comes needs somebody as soon as it is taken in, though a page was made a moment before."""
+    path = tmp_path / "store.db"
+    csirt = Speaker("xb-csirt", areas=HOME)
+    one = csirt.say("Results portal is slow", 300, **GRAVE)
+    law = clocked.law_of(shelf().registry, HUB)()
+    async with open_store(path, hold_s=0.0) as store:
+        await store.settle([judged(one, shelf().registry())], STREAM, None, NOW)
+        async with at_desk(path) as opened:
+            assert (await picture(opened))["needs"] == []
+            while await store.write(lambda db: ringing.advance(db, law, NOW)):
+                pass
+            assert len((await picture(opened))["needs"]) == 1
+            receipt = (ReceiptStage.ACKNOWLEDGED, one.digest, one.bulletin.id, channel_of(one.bulletin))
+            await store.write(lambda db: receipt_queue.add(db, *receipt, NOW.timestamp()))
+            assert (await picture(opened))["needs"] == []
 
 
 async def test_a_form_counts_from_when_it_is_whole(tmp_path: Path) -> None:
