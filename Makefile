@@ -5,6 +5,9 @@ BIN    := $(VENV)/bin
 ARGS   ?=
 CORES  := bus/admission/*,bus/trust/registry.py,bus/trust/rules.py,bus/trust/grants.py,bus/trust/revocations.py
 
+# Without bytecode on the disk, each process that starts here would compile all modules again.
+unexport PYTHONDONTWRITEBYTECODE
+
 .PHONY: help setup demo token browser test test-browser coverage mutants record attacks linear growth faults faults-short soak check bench prices fmt lock man clean
 .DEFAULT_GOAL := help
 

@@ -94,44 +94,50 @@ def frame_of(asked: Asked) -> Frame:
     )
 
 
+@cache
+def _templates() -> jinja2.Environment:
+    """The templates, each read when it is first used, then kept: to compile one costs more than a page."""
+    templates = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(TEMPLATES),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        finalize=texts.finalized,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        auto_reload=False,
+        extensions=["jinja2.ext.i18n"],
+    )
+    templates.policies["ext.i18n.trimmed"] = True
+    templates.filters["capital"] = texts.capital
+    templates.newstyle_gettext = True  # type: ignore[attr-defined]
+    templates.globals.update(
+        gettext=sentences.said,
+        ngettext=sentences.said_of,
+        pgettext=sentences.said_within,
+        forms=sentences.forms,
+        icons=ICONS,
+        drawing=drawing,
+        graph=graph.graph,
+        phase_mark=drawing.PHASE_MARK,
+        shown=texts.shown,
+        to_do=TO_DO,
+        snooze_ends=tuple(SNOOZE_ENDS.items()),
+        verdicts=tuple(VERDICTS.items()),
+        gantt_rows=gantt_rows,
+        current=current,
+        choices=CHOICES,
+        as_typed=escape,
+        files=(),
+    )
+    return templates
+
+
 class Renderer:
     """Makes pages from templates."""
 
     def __init__(self, voices: Voices | None = None) -> None:
-        """Read the templates when they are first used, and keep them; in these languages."""
+        """In these languages."""
         self.voices = voices if voices is not None else Voices()
-        self._environment = jinja2.Environment(
-            loader=jinja2.FileSystemLoader(TEMPLATES),
-            autoescape=True,
-            undefined=jinja2.StrictUndefined,
-            finalize=texts.finalized,
-            trim_blocks=True,
-            lstrip_blocks=True,
-            auto_reload=False,
-            extensions=["jinja2.ext.i18n"],
-        )
-        self._environment.policies["ext.i18n.trimmed"] = True
-        self._environment.filters["capital"] = texts.capital
-        self._environment.newstyle_gettext = True  # type: ignore[attr-defined]
-        self._environment.globals.update(
-            gettext=sentences.said,
-            ngettext=sentences.said_of,
-            pgettext=sentences.said_within,
-            forms=sentences.forms,
-            icons=ICONS,
-            drawing=drawing,
-            graph=graph.graph,
-            phase_mark=drawing.PHASE_MARK,
-            shown=texts.shown,
-            to_do=TO_DO,
-            snooze_ends=tuple(SNOOZE_ENDS.items()),
-            verdicts=tuple(VERDICTS.items()),
-            gantt_rows=gantt_rows,
-            current=current,
-            choices=CHOICES,
-            as_typed=escape,
-            files=(),
-        )
 
     def page(
         self,
@@ -179,8 +185,9 @@ class Renderer:
             "once": None,
             **values,
         }
-        parts = self._environment.get_template(PARTS).make_module(shown)
-        return self._environment.get_template(template).render(shown, c=parts)
+        templates = _templates()
+        parts = templates.get_template(PARTS).make_module(shown)
+        return templates.get_template(template).render(shown, c=parts)
 
 
 def _typed(failed: object, form: str, name: str, default: str = "") -> str:
