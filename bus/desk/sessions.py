@@ -26,6 +26,8 @@ from schemas.vocab import Tlp
 SESSION_S = 12 * 3600.0
 IDLE_S = 30 * 60.0
 WALL_S = 30 * 86_400.0
+AHEAD_S = 3600.0
+"""A session that lasts longer than any by more than this was begun by a clock that was ahead, and is over."""
 WALL_KEY_S = 15 * 60.0
 """The time for which the key of a wall that no screen shows yet is good."""
 FRESH_S = 300.0
@@ -174,7 +176,10 @@ def _of(db: sqlite3.Connection, token: str, at: float, address: str) -> Act:
             raise _ended()
         clearance = clearance.within(Clearance(Tlp(row["ceiling"]), frozenset(row["audiences"].split())))
     is_bound_to_use = not is_wall and Role.DUTY not in roles
-    if is_over(at=at, used_at=row["used_at"], ends_at=row["ends_at"], is_bound_to_use=is_bound_to_use):
+    is_ahead = row["ends_at"] > at + (WALL_S if is_wall else SESSION_S) + AHEAD_S
+    if is_ahead or is_over(
+        at=at, used_at=row["used_at"], ends_at=row["ends_at"], is_bound_to_use=is_bound_to_use
+    ):
         raise _ended()
     return Act(
         who=row["person"],
