@@ -60,11 +60,6 @@ class Session(msgspec.Struct, frozen=True, kw_only=True):
     address: str
 
 
-def is_over(*, at: float, used_at: float, ends_at: float, is_bound_to_use: bool) -> bool:
-    """Whether a session has ended by time. Pure; the end is not part of it."""
-    return at >= ends_at or (is_bound_to_use and at - used_at >= IDLE_S)
-
-
 def is_fresh(act: Act) -> bool:
     """Whether the password was given so shortly before that it counts for an approval."""
     return not act.is_wall and 0 <= act.at - act.fresh_at <= FRESH_S
@@ -175,11 +170,9 @@ def _of(db: sqlite3.Connection, token: str, at: float, address: str) -> Act:
         if not roles_may(roles, Action.OPEN_WALL):
             raise _ended()
         clearance = clearance.within(Clearance(Tlp(row["ceiling"]), frozenset(row["audiences"].split())))
-    is_bound_to_use = not is_wall and Role.DUTY not in roles
-    is_ahead = row["ends_at"] > at + (WALL_S if is_wall else SESSION_S) + AHEAD_S
-    if is_ahead or is_over(
-        at=at, used_at=row["used_at"], ends_at=row["ends_at"], is_bound_to_use=is_bound_to_use
-    ):
+    is_idle = not is_wall and Role.DUTY not in roles and at - row["used_at"] >= IDLE_S
+    longest = (WALL_S if is_wall else SESSION_S) + AHEAD_S
+    if is_idle or not at < row["ends_at"] <= at + longest:
         raise _ended()
     return Act(
         who=row["person"],
