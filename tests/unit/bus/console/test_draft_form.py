@@ -138,6 +138,14 @@ def test_any_toml_makes_a_draft_that_the_rules_can_judge(more: str) -> None:
     assert {field_of(each.path) for each in look.of("error")} == {"more"}
 
 
+@pytest.mark.parametrize("name", ["areas", "dimensions", "election", "handling", "links", "observables"])
+@pytest.mark.parametrize("value", [3, False, [], "x", ["x"], [["x"]], {"id": ["x"]}, [{"id": 3}]])
+def test_whatever_stands_in_the_place_of_a_table_comes_back(name: str, value: object) -> None:
+    """A draft is saved before any rule has seen it, and its page opens all the same."""
+    raw = read(form(more=drafts.table_text({name: value})), KNOWN).raw
+    assert json.loads(read(of_draft(raw, "", KNOWN), KNOWN).raw)[name] == value
+
+
 @pytest.mark.parametrize(
     ("path", "field"),
     [
