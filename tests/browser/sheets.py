@@ -44,6 +44,7 @@ PLACES = {
     "bulletins by time": "/b?order=time&ended=1",
     "bulletins, none": "/b?q=nothing-has-this",
     "bulletin": "/b/{bulletin}",
+    "text": "/b/{bulletin}/text",
     "incidents": "/i",
     "incident": "/i/{incident}",
     "clocks": "/clocks",

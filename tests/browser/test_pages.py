@@ -22,7 +22,7 @@ Theme = Literal["light", "dark"]
 WIDTHS = (1440, 390)
 RULES = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]}
 CUT_S = 30
-NAMES = (*PAGES, "bulletin", "incidents", "incident", "missing", "nobody")
+NAMES = (*PAGES, "bulletin", "text", "incidents", "incident", "missing", "nobody")
 """Every page, one bulletin, incidents and the one of that bulletin, an error, and the page to sign in."""
 
 
@@ -31,6 +31,7 @@ def paths(bulletin: str) -> dict[str, str]:
     return {
         **PAGES,
         "bulletin": bulletin,
+        "text": f"{bulletin}/text",
         "incidents": "/i",
         "incident": bulletin.replace("/b/", "/i/"),
         "missing": "/b/none",

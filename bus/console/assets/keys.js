@@ -63,7 +63,7 @@ export function keys({ announce }) {
     const words = input.value.trim().toLowerCase();
     for (const each of options) each.hidden = !fits(each, words);
     choose(shown()[0]);
-    announce(say("matches", { num: shown().length }));
+    announce(say("matches", { num: shown().filter((each) => !each.dataset.ask).length }));
   }
   function go(option) {
     palette.close();
