@@ -14,13 +14,14 @@ GRACE = dt.timedelta(seconds=2)  # an answer in time may be received a moment la
 
 
 class Scored(msgspec.Struct, frozen=True, kw_only=True, rename={"by": "from"}):
-    """One expectation and its result; `after_s` counts seconds from the bulletin, `got` has its other verdicts."""
+    """One expectation and its result; `after_s` counts seconds from the bulletin, `channel` has the answer, `got` its other verdicts."""
 
     by: str
     verdict: str | None
     within_s: int
     met: bool
     after_s: float | None
+    channel: str | None
     got: tuple[str, ...]
 
 
@@ -129,6 +130,7 @@ class Board:
             within_s=expectation.within,
             met=after_s is not None and after_s <= expectation.within,
             after_s=after_s,
+            channel=None if fitting is None else fitting.channel,
             got=tuple(answer.verdict for answer in theirs if answer is not fitting),
         )
 

@@ -22,6 +22,7 @@ from schemas.bodies.system import ChannelStatus
 from schemas.bulletin import Bulletin, Draft
 from schemas.parts import Info, Ref
 from schemas.scalars import OrgId, Slug, Text160
+from schemas.subject import channel_of
 from schemas.vocab import FeedbackKind, MsgType, RefRel, Status, Tlp, Urgency
 
 MARK = "EXERCISE: "
@@ -71,12 +72,13 @@ class Inject(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Answer(msgspec.Struct, frozen=True, kw_only=True):
-    """One authority's answer to a bulletin."""
+    """One authority's answer to a bulletin, and the channel that it came on."""
 
     to: str
     by: str
     verdict: str
     at: dt.datetime
+    channel: str
 
 
 def of_exercise(draft: Draft, exercise: str) -> Draft:
@@ -193,12 +195,12 @@ def answer(to: str, exercise: str, verdict: FeedbackKind, text: str | None) -> D
 
 def answers_in(bulletin: Bulletin, at: dt.datetime) -> Iterator[Answer]:
     """The answers in a bulletin, received at a moment."""
-    body, by = bulletin.body, bulletin.issuer.id
+    body, by, channel = bulletin.body, bulletin.issuer.id, str(channel_of(bulletin))
     if isinstance(body, Feedback) and bulletin.status is Status.EXERCISE:
         for ref in bulletin.references:
-            yield Answer(to=ref.id, by=by, verdict=str(body.verdict), at=at)
+            yield Answer(to=ref.id, by=by, verdict=str(body.verdict), at=at, channel=channel)
     elif isinstance(body, ChannelStatus) and bulletin.status is Status.SYSTEM and body.comcheck:
-        yield Answer(to=body.comcheck, by=by, verdict=str(FeedbackKind.ACK), at=at)
+        yield Answer(to=body.comcheck, by=by, verdict=str(FeedbackKind.ACK), at=at, channel=channel)
 
 
 def first_fitting(expected: Expectation, bulletin_id: str, answers: Sequence[Answer]) -> Answer | None:

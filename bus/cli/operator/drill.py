@@ -241,6 +241,10 @@ async def _conduct(
         )
         app.note(f"EXERCISE {exercise} begins: {len(injects)} bulletins; Ctrl-C ends it without a report")
         report = await drills.play(board, speakers, store.follow(start), clock=app.now)
+    try:
+        drills.keep_report(app.state_folder(), report)
+    except OSError as exc:
+        app.note(f"the console will not show the score: {exc.filename}: {exc.strerror}")
     return _written(report, out)
 
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 import msgspec
 
+from bus import drills
 from bus.console import rows
 from bus.console.asked import Asked
 from bus.console.errors import NotHereError
@@ -16,6 +17,7 @@ from bus.hub import picture
 from bus.hub.picture import of_rows
 from bus.policy import narrowest
 from bus.subscribing import Stored, whole
+from schemas.subject import Channel
 from schemas.vocab import Status, Tlp
 
 MOST = 500
@@ -33,15 +35,29 @@ class Reply(msgspec.Struct, frozen=True, kw_only=True):
     tlp: str
 
 
+class Expected(msgspec.Struct, frozen=True, kw_only=True):
+    """An answer that the script expects, by its conductor's report; `others` are the verdicts that came instead. In seconds."""
+
+    by: str
+    name: str
+    verdict: str
+    within_s: int
+    after_s: float | None
+    is_met: bool
+    others: tuple[str, ...]
+    tlp: str
+
+
 class Inject(msgspec.Struct, frozen=True, kw_only=True):
-    """One bulletin of an exercise."""
+    """One bulletin of an exercise; `expected` where this hub has conducted it."""
 
     row: Row
     replies: tuple[Reply, ...]
+    expected: tuple[Expected, ...]
 
 
 class Exercise(msgspec.Struct, frozen=True, kw_only=True):
-    """One exercise, as far as this hub holds it."""
+    """One exercise, as far as this hub holds it; `met` of the `expected` answers came in time, where it has conducted it."""
 
     id: str
     title: str
@@ -51,6 +67,8 @@ class Exercise(msgspec.Struct, frozen=True, kw_only=True):
     answers: int
     authorities: int
     median_s: float | None
+    met: int
+    expected: int
 
 
 class Drills(Content, frozen=True, kw_only=True):
@@ -60,11 +78,12 @@ class Drills(Content, frozen=True, kw_only=True):
 
 
 class OneDrill(Content, frozen=True, kw_only=True):
-    """One exercise, bulletin by bulletin; `slowest` is the longest answer, to which the bars are drawn."""
+    """One exercise, bulletin by bulletin; `slowest` is the longest answer, `longest` the longest of all times that are drawn."""
 
     exercise: Exercise
     injects: tuple[Inject, ...]
     slowest: float
+    longest: float
 
 
 def look(asked: Asked) -> Drills:
@@ -87,9 +106,10 @@ def look_at_one(asked: Asked) -> OneDrill:
     for exercise, injects in _exercises(asked):
         if exercise.id == asked.place["id"]:
             slowest = max((reply.after_s for each in injects for reply in each.replies), default=0.0)
+            limits = (each.within_s for inject in injects for each in inject.expected)
             return OneDrill(
                 marking=_marking(injects), note=asked.say("Exercise. Nothing on this page happened."), is_exercise=True, exercise=exercise,
-                injects=tuple(injects), slowest=slowest,
+                injects=tuple(injects), slowest=slowest, longest=max(slowest, *limits, 1.0),
             )  # fmt: skip
     raise NotHereError("there is no exercise with this name that you may read")
 
@@ -99,15 +119,18 @@ def _exercises(asked: Asked) -> Iterator[tuple[Exercise, list[Inject]]]:
     found, _ = rows.listed(asked, most=MOST, order=rows.TIME, ended=True, status=Status.EXERCISE)
     by_row = {row.row: row for row in found}
     marks = ", ".join("?" * len(by_row))
+    scores: dict[str, dict[str, tuple[drills.Scored, ...]]] = {}
     for kept in whole(
         asked.db.execute(f"SELECT * FROM admitted WHERE row IN ({marks}) ORDER BY row", list(by_row))
     ):
         if kept.bulletin.kind == "feedback":
             continue
         name = kept.bulletin.exercise_id or NO_NAME
-        groups.setdefault(name, []).append(
-            Inject(row=by_row[kept.rowid], replies=tuple(_replies(asked, kept)))
-        )
+        if name not in scores:
+            scores[name] = _scores(asked, name)
+        replies = tuple(_replies(asked, kept))
+        expected = tuple(_expected(asked, scores[name].get(kept.bulletin.id, ()), kept, replies))
+        groups.setdefault(name, []).append(Inject(row=by_row[kept.rowid], replies=replies, expected=expected))
     for name, injects in groups.items():
         injects.sort(key=lambda each: each.row.at)
         times = sorted(reply.after_s for each in injects for reply in each.replies)
@@ -115,8 +138,36 @@ def _exercises(asked: Asked) -> Iterator[tuple[Exercise, list[Inject]]]:
             id=name, title=injects[0].row.headline, began=injects[0].row.at, ended=injects[-1].row.at, injects=len(injects),
             answers=len(times), authorities=len({reply.by for each in injects for reply in each.replies}),
             median_s=times[len(times) // 2] if times else None,
+            met=sum(one.is_met for each in injects for one in each.expected), expected=sum(len(each.expected) for each in injects),
         )  # fmt: skip
         yield exercise, injects
+
+
+def _scores(asked: Asked, exercise: str) -> dict[str, tuple[drills.Scored, ...]]:
+    """What was expected of whom, by the id of the bulletin, where this hub has conducted the exercise."""
+    folder = asked.shelf.files
+    reports = () if folder is None else drills.reports_of(folder, exercise)
+    return {step.id: step.expected for report in reports for step in report.steps if step.id is not None}
+
+
+def _expected(
+    asked: Asked, scored: Iterable[drills.Scored], to: Stored, replies: Sequence[Reply]
+) -> Iterator[Expected]:
+    """Expectations, without those whose answer the reader may not see."""
+    for each in scored:
+        if each.channel is not None and not asked.clearance.sees_channel(each.channel):
+            continue
+        missed = each.after_s is None
+        yield Expected(
+            by=each.by,
+            name=asked.name_of(each.by),
+            verdict=each.verdict or "",
+            within_s=each.within_s,
+            after_s=each.after_s,
+            is_met=each.met,
+            others=tuple(reply.verdict for reply in replies if missed and reply.by == each.by),
+            tlp=str(to.bulletin.tlp if each.channel is None else Channel.parse(each.channel).tlp),
+        )
 
 
 def _replies(asked: Asked, kept: Stored) -> Iterator[Reply]:
@@ -142,5 +193,7 @@ def _replies(asked: Asked, kept: Stored) -> Iterator[Reply]:
 
 def _marking(injects: Iterable[Inject]) -> str:
     """The narrowest marking of these bulletins and of their answers."""
-    tlps = (tlp for each in injects for tlp in (each.row.tlp, *(reply.tlp for reply in each.replies)))
-    return str(narrowest(tlps) or Tlp.CLEAR)
+    found: list[str] = []
+    for each in injects:
+        found += (each.row.tlp, *(reply.tlp for reply in each.replies), *(one.tlp for one in each.expected))
+    return str(narrowest(found) or Tlp.CLEAR)

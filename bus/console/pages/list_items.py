@@ -155,7 +155,7 @@ def of_drills(content: drills.Drills) -> Iterator[Item]:
             words=f"{each.injects} bulletins, {each.answers} answers of {each.authorities} authorities.",
             cells=(
                 "EXERCISE", content.marking, each.id, each.title, each.began, each.ended, each.injects, each.answers,
-                each.authorities, each.median_s,
+                each.authorities, each.median_s, each.met, each.expected,
             ),
         )  # fmt: skip
 

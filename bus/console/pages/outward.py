@@ -135,7 +135,9 @@ _DRILLS = (
         name="drills",
         list=marked("Drills"),
         items=list_items.of_drills,
-        columns=_heads("status marking exercise title began ended injects answers authorities median-s"),
+        columns=_heads(
+            "status marking exercise title began ended injects answers authorities median-s met expected"
+        ),
     ),
     _atom(name="drills", list=marked("Drills"), items=list_items.of_drills),
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -10,6 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from bus.drills.kept import FOLDER, MOST, keep_report, reports_of
 from bus.drills.score import GRACE, Board, as_text
 from bus.drills.script import (
     MARK,
@@ -36,6 +38,7 @@ from tests.unit.schemas.shapes import struct
 WORLD = shared_world()
 ID = "0196fe2f-9be0-7000-8000-000000000001"
 SECOND = dt.timedelta(seconds=1)
+CHANNEL = "xb-csirt/exercise.green.community"
 
 
 @pytest.mark.parametrize("status", [each for each in Status if each is not Status.EXERCISE])
@@ -165,7 +168,9 @@ def test_the_score_is_what_came_in_time(
 ) -> None:
     """It has the authority, the bulletin, the verdict and the time of each; the text says the same."""
     made = board(EXPECTED)
-    made.answers += [Answer(to=to, by=by, verdict=word, at=NOW + s * SECOND) for to, by, word, s in came]
+    made.answers += [
+        Answer(to=to, by=by, verdict=word, at=NOW + s * SECOND, channel=CHANNEL) for to, by, word, s in came
+    ]
     report = made.report(NOW + 100 * SECOND)
     (found,) = report.steps[0].expected
     assert (found.met, found.after_s, report.passed, report.met) == (met, after, met, int(met))
@@ -178,10 +183,10 @@ def test_it_waits_no_longer_than_something_may_come() -> None:
     """Until the last deadline, and not at all when everything has come."""
     made = board(EXPECTED, Expectation(by="xb-dsc", within=90))
     assert made.waits_until(NOW) == NOW + 90 * SECOND + GRACE
-    made.answers.append(Answer(to=ID, by="xb-dsc", verdict="ack", at=NOW))
+    made.answers.append(Answer(to=ID, by="xb-dsc", verdict="ack", at=NOW, channel=CHANNEL))
     assert made.waits_until(NOW) == NOW + 60 * SECOND + GRACE
     assert made.waits_until(NOW + 60 * SECOND + GRACE) is None
-    made.answers.append(Answer(to=ID, by="xb-csirt", verdict="ack", at=NOW))
+    made.answers.append(Answer(to=ID, by="xb-csirt", verdict="ack", at=NOW, channel=CHANNEL))
     assert made.waits_until(NOW) is None
 
 
@@ -191,3 +196,19 @@ def test_a_bulletin_that_did_not_get_out_fails_the_drill() -> None:
     assert made.report(NOW).passed
     made.said[0].state = "accepted"
     assert not made.report(NOW).passed
+
+
+def test_reports_are_kept_by_exercise_the_newest_of_all(tmp_path: Path) -> None:
+    """Of one exercise in their order; a file that is none, and one beyond the number, are left out."""
+    for n in range(MOST + 2):
+        report = board(EXPECTED).report(NOW)
+        keep_report(
+            tmp_path, msgspec.structs.replace(report, started=NOW + n * SECOND, exercise=f"drill-{n % 2}")
+        )
+    mine = [each.started for each in reports_of(tmp_path, "drill-1")]
+    assert mine == [NOW + n * SECOND for n in range(3, MOST + 2, 2)]
+    assert len(list((tmp_path / FOLDER).iterdir())) == MOST
+    for path in (tmp_path / FOLDER).iterdir():
+        path.write_bytes(b'{"exercise": "drill-1"}')
+    assert list(reports_of(tmp_path, "drill-1")) == []
+    assert list(reports_of(tmp_path / "none", "drill-1")) == []
