@@ -145,7 +145,7 @@ class Console:
             "cache-control": shield.OF_A_RELEASE,
             "vary": "accept-encoding",
         }
-        # Pages are never packed: they hold the token of their forms beside words of others.
+        # Pages are never packed: their length would tell what stands in them (ADR-073).
         if found.is_packed:
             headers["content-encoding"] = "gzip"
         return Response(found.body, headers=headers)

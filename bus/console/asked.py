@@ -27,7 +27,7 @@ from bus.trust import VerifiedRegistry
 from schemas.vocab import Tlp
 
 MOST_PARAMETERS = 40
-MOST_FIELDS = 3500
+MOST_FIELDS = 5500
 """Of a form: that of a draft with as many rows as may be is the longest."""
 MOST_VALUE = 500
 MOST_NEW = 2000

@@ -46,10 +46,12 @@ class Deeds:
             await self._keep_words(request, token)
             return sent_away(request, as_json=False)
         metered(self._checks if deed.is_often else common.readers, token)
+        # Before the time is read: who sends a form slowly, for as long as a request may take, would act at its beginning.
+        fields = await common.entrance.form(request, token)
         doing = Doing(
             now=common.clock(), session=session, token=token, address=address_of(request), path=request.url.path,
             place=dict(request.path_params), given=parameters(request.query_params.multi_items()),
-            fields=await common.entrance.form(request, token), voice=common.voice(request), reading=common.reading,
+            fields=fields, voice=common.voice(request), reading=common.reading,
             people=common.people, incidents=common.incidents, hub=common.hub, rng=common.rng, origin=base_of(request),
         )  # fmt: skip
         page = _PAGE_AT.get(deed.on)

@@ -81,6 +81,9 @@ def joined_of(
 ) -> Joined:
     """Make it, from one snapshot."""
     found = picture.together.together(db, clearance, now, made)
+    apart = incidents.apart(made)
+    # What was decided about a bulletin that this reader may not read shows in nothing.
+    seen = picture.together.seen(db, clearance, (id_ for pair in apart for id_ in pair))
     offers: dict[str, list[incidents.Suggestion]] = {}
     for each in found.suggestions:
         offers.setdefault(each.a, []).append(each)
@@ -92,7 +95,7 @@ def joined_of(
         stamp=stamp,
         group={id_: group for group in found.groups for id_ in group.members},
         offers={id_: tuple(some) for id_, some in offers.items()},
-        apart=frozenset(id_ for pair in incidents.apart(made) for id_ in pair),
+        apart=frozenset(id_ for pair in apart if seen.issuperset(pair) for id_ in pair),
     )
 
 

@@ -9,7 +9,7 @@ from itertools import islice
 
 import msgspec
 
-from bus.console.pages import duties, name_of
+from bus.console.pages import by_turns, duties, fairly, name_of
 from bus.console.reading import Shelf
 from bus.desk.four_eyes import Waiting
 from bus.hub.picture import priorities
@@ -17,8 +17,8 @@ from bus.notify import Asking, Item, Rule, Settings, Sort, asking_of, deciding, 
 from bus.policy import Clearance
 from schemas.vocab import Status
 
-MOST_UNREAD = 40
-"""So many acknowledgements interrupt one person at the most, the gravest; the page of clocks has all."""
+MOST_UNREAD, FEW = 40, 20
+"""So many acknowledgements interrupt one person at the most, the gravest, of one author no more than the second number while others wait."""
 LEAST = 4
 """The least grave priority."""
 
@@ -90,8 +90,9 @@ def unread(
         return ()
     near = nearly_due(duties(db, shelf, clearance, now), now)
     grave = priorities(db, clearance, Status.ACTUAL, [each.id for each in near])
-    near.sort(key=lambda each: (grave.get(each.id, LEAST), each.due))
-    some = islice((each for each in near if name_of(db, each.id, each.issuer) not in aside), MOST_UNREAD)
+    turns = by_turns(near, lambda each: grave.get(each.id, LEAST))
+    first = fairly(turns, lambda each: each.issuer, FEW)
+    some = islice((each for each in first if name_of(db, each.id, each.issuer) not in aside), MOST_UNREAD)
     return tuple(seen.item for seen in looking.look_at_due(db, _asking(shelf, clearance), some, now))
 
 

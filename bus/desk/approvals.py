@@ -23,6 +23,8 @@ from bus.storage import from_row, single
 from schemas.vocab import Tlp
 
 HOLDS_S = 4 * 3600.0
+BACK_S = 60.0
+"""By so much the clock of this machine may be set back, and what was asked for just before still stands; else it would stand too long."""
 MAX_OF_DRAFT = 200
 """Approvals asked for about one draft, closed ones included."""
 
@@ -86,8 +88,8 @@ def ask(db: sqlite3.Connection, act: Act, draft: int, shown: str) -> Approval:
         raise not_there("draft")
     _check_digest(shown, now.digest)
     there = db.execute(
-        "SELECT 1 FROM approvals WHERE draft = ? AND version = ? AND state IN ('asked', 'approved') AND until > ?",
-        (draft, now.version, act.at),
+        "SELECT 1 FROM approvals WHERE draft = ? AND version = ? AND state IN ('asked', 'approved') AND until > ? AND at <= ?",
+        (draft, now.version, act.at, act.at + BACK_S),
     ).fetchone()
     if there is not None:
         raise DeskError("an approval of this has been asked for already", reason="approval-there")
@@ -260,7 +262,7 @@ def of_draft(db: sqlite3.Connection, act: Act, draft: int) -> list[Approval]:
 def _check_open(approval: Approval, wanted: State, at: float) -> None:
     if approval.state is not wanted:
         raise DeskError(f"this is {approval.state}, and not {wanted}", reason="approval-over")
-    if not approval.at <= at < approval.until:
+    if not approval.at - BACK_S <= at < approval.until:
         raise DeskError(
             "the time for this approval is over; it must be asked for again", reason="approval-over"
         )

@@ -78,7 +78,7 @@ def waiting(db: sqlite3.Connection, act: Act) -> tuple[Waiting, ...]:
         ]
     if may(act, Action.PUBLISH):
         rows = db.execute(
-            "SELECT n FROM approvals WHERE state = 'approved' AND by = ? AND until > ? ORDER BY until LIMIT ?",
+            "SELECT n FROM approvals WHERE state = 'approved' AND by = ? AND until > ? ORDER BY until, n LIMIT ?",
             (act.who, act.at, MOST_WAITING),
         ).fetchall()
         for row in rows:

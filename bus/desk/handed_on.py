@@ -129,7 +129,9 @@ def forget(db: sqlite3.Connection, before: float) -> None:
 
 def newest(db: sqlite3.Connection, most: int) -> list[HandedOn]:
     """What was published from here, the last first."""
-    rows = db.execute("SELECT * FROM handed_on WHERE bulletin <> '' ORDER BY at DESC LIMIT ?", (most,))
+    rows = db.execute(
+        "SELECT * FROM handed_on WHERE bulletin <> '' ORDER BY at DESC, draft DESC LIMIT ?", (most,)
+    )
     return [_read(row) for row in rows]
 
 

@@ -26,6 +26,8 @@ from schemas.vocab import Tlp
 SESSION_S = 12 * 3600.0
 IDLE_S = 30 * 60.0
 WALL_S = 30 * 86_400.0
+AHEAD_S = 3600.0
+"""A session that lasts longer than any by more than this was begun by a clock that was ahead, and is over."""
 WALL_KEY_S = 15 * 60.0
 """The time for which the key of a wall that no screen shows yet is good."""
 FRESH_S = 300.0
@@ -56,11 +58,6 @@ class Session(msgspec.Struct, frozen=True, kw_only=True):
     used_at: float
     ends_at: float
     address: str
-
-
-def is_over(*, at: float, used_at: float, ends_at: float, is_bound_to_use: bool) -> bool:
-    """Whether a session has ended by time. Pure; the end is not part of it."""
-    return at >= ends_at or (is_bound_to_use and at - used_at >= IDLE_S)
 
 
 def is_fresh(act: Act) -> bool:
@@ -173,8 +170,9 @@ def _of(db: sqlite3.Connection, token: str, at: float, address: str) -> Act:
         if not roles_may(roles, Action.OPEN_WALL):
             raise _ended()
         clearance = clearance.within(Clearance(Tlp(row["ceiling"]), frozenset(row["audiences"].split())))
-    is_bound_to_use = not is_wall and Role.DUTY not in roles
-    if is_over(at=at, used_at=row["used_at"], ends_at=row["ends_at"], is_bound_to_use=is_bound_to_use):
+    is_idle = not is_wall and Role.DUTY not in roles and at - row["used_at"] >= IDLE_S
+    longest = (WALL_S if is_wall else SESSION_S) + AHEAD_S
+    if is_idle or not at < row["ends_at"] <= at + longest:
         raise _ended()
     return Act(
         who=row["person"],

@@ -19,6 +19,8 @@ from bus.policy import MARKINGS
 from bus.storage import single
 
 LONGEST_S = 7 * DAY_S
+FAR_S = LONGEST_S + DAY_S
+"""What ends later than this was put aside by a clock that was ahead, and holds no more."""
 HIDDEN = ""
 
 
@@ -152,8 +154,8 @@ def note_states(db: sqlite3.Connection, priorities: Mapping[str, int], at: float
 def end_by_time(db: sqlite3.Connection, at: float) -> int:
     """Mark what has ended by its time. Returns how many."""
     return db.execute(
-        "UPDATE snoozes SET ended_at = until, ended_why = ? WHERE ended_at IS NULL AND until <= ?",
-        (Ended.TIME, at),
+        "UPDATE snoozes SET ended_at = min(until, ?2), ended_why = ?1 WHERE ended_at IS NULL AND (until <= ?2 OR until > ?3)",
+        (Ended.TIME, at, at + FAR_S),
     ).rowcount
 
 
@@ -161,7 +163,8 @@ def holding(db: sqlite3.Connection, act: Act) -> list[Snooze]:
     """All snoozes that hold at this moment, those that end first before others."""
     check_may(act, Action.LOOK)
     rows = db.execute(
-        "SELECT * FROM snoozes WHERE ended_at IS NULL AND until > ? ORDER BY until, n", (act.at,)
+        "SELECT * FROM snoozes WHERE ended_at IS NULL AND until > ? AND until <= ? ORDER BY until, n",
+        (act.at, act.at + FAR_S),
     )
     return _told(rows, act)
 
@@ -189,8 +192,8 @@ def about_of(db: sqlite3.Connection, n: int) -> About | None:
 def open_bulletins(db: sqlite3.Connection, at: float, *, limit: int = 1000) -> list[str]:
     """The ids of the bulletins that are put aside at a moment."""
     rows = db.execute(
-        "SELECT about FROM snoozes WHERE kind = 'bulletin' AND ended_at IS NULL AND until > ? ORDER BY n LIMIT ?",
-        (at, limit),
+        "SELECT about FROM snoozes WHERE kind = 'bulletin' AND ended_at IS NULL AND until > ? AND until <= ? ORDER BY n LIMIT ?",
+        (at, at + FAR_S, limit),
     )
     return [row["about"] for row in rows]
 

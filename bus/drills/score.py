@@ -120,7 +120,8 @@ class Board:
 
     def _scored(self, expectation: Expectation, spoken: Spoken) -> Scored:
         fitting = first_fitting(expectation, spoken.id, self.answers) if spoken.id else None
-        after_s = (fitting.at - spoken.at).total_seconds() if fitting and spoken.at else None
+        # A speaker may learn that its bulletin is kept after another has answered it.
+        after_s = max(0.0, (fitting.at - spoken.at).total_seconds()) if fitting and spoken.at else None
         theirs = [answer for answer in self.answers if (answer.to, answer.by) == (spoken.id, expectation.by)]
         return Scored(
             by=expectation.by,

@@ -6,6 +6,7 @@ from bus.doors import opened
 
 if TYPE_CHECKING:
     from bus.health import serving, state_file
+    from bus.health.beside import report_beside
     from bus.health.facts import (
         BusFacts,
         ClockFacts,
@@ -86,6 +87,7 @@ __all__ = [
     "parse_address",
     "read_states",
     "reader_facts",
+    "report_beside",
     "running_now",
     "seal_key_facts",
     "sending_facts",

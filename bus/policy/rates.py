@@ -44,7 +44,8 @@ class RateMeter:
         return later + self._step - self._burst
 
     def room(self, now: float) -> int:
-        """The number of bulletins that may be sent now."""
+        """The number of bulletins that may be sent now; after a clock that was set back nobody waits longer than for an empty bucket."""
+        self._due = min(self._due, now + self._burst)
         return max(0, int((self._burst - max(0.0, self._due - now)) / self._step))
 
     def spend(self, count: int, now: float) -> None:

@@ -14,6 +14,7 @@ from typing import NamedTuple
 from bus.storage.layout import Layout
 
 DAY_S = 86_400.0
+AHEAD_S = 3600.0
 
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS allowances (
@@ -43,8 +44,8 @@ def spend(
 ) -> bool:
     """Charge an amount to all of several buckets or to none, inside a transaction.
 
-    An amount larger than a whole bucket passes if the bucket is full. If the clock was set back, nobody waits longer
-    than for an empty bucket.
+    An amount larger than a whole bucket passes if the bucket is full. What was charged by a clock that was more than an
+    hour ahead is forgotten: else it would be refused until that time has come.
 
     Args:
         db: the file with the table.
@@ -61,6 +62,8 @@ def spend(
     after: dict[str, float] = {}
     for who, allowance in charged.items():
         row = db.execute(sql, (purpose, who)).fetchone()
+        if row is not None and row[0] > moment + allowance.span_s + AHEAD_S:
+            row = None
         full_at = moment if row is None else min(row[0], moment + allowance.span_s)
         after[who] = full_at + amount / allowance.per_day * DAY_S
         if row is not None and after[who] > moment + allowance.span_s:

@@ -82,6 +82,7 @@ CREATE TABLE IF NOT EXISTS quarantine (
   UNIQUE (digest, reason, variant)
 );
 CREATE INDEX IF NOT EXISTS quarantine_by_channel ON quarantine (channel, seq, digest) WHERE channel IS NOT NULL;
+CREATE INDEX IF NOT EXISTS quarantine_by_time ON quarantine (channel, at);
 CREATE INDEX IF NOT EXISTS quarantine_unproven ON quarantine (n) WHERE {_KINDS[UNPROVEN_LET_GO]};
 CREATE INDEX IF NOT EXISTS quarantine_unjudged ON quarantine (n) WHERE {_KINDS[BY_VERSION_LET_GO]};
 CREATE INDEX IF NOT EXISTS quarantine_by_version ON quarantine (n) WHERE {RETRIED};
@@ -118,7 +119,7 @@ MOST_UNPROVEN_BYTES = 32 * 1024**2
 ROW_BYTES = 512
 """Bytes that a row costs beside its texts."""
 LAYOUT = Layout(
-    "subscribing", SCHEMA, migrations=(totals.COUNT_ALL, migrations.TO_BODIES, migrations.TO_LAST_DAYS)
+    "subscribing", SCHEMA, migrations=(totals.COUNT_ALL, migrations.TO_BODIES, migrations.TO_LAST_DAYS, "")
 )
 
 

@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 
 import pytest
 import uvicorn
-from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Locator, Page, sync_playwright
 
 from bus import desk
 from bus.console import Demonstration, Reading, app
@@ -130,8 +130,13 @@ class Looker:
         self.page.fill("#name", name)
         if password:
             self.page.fill("#password", password)
-        self.page.click("button.primary")
+        self.follow("button.primary")
         self.page.wait_for_url(f"{self.url}{at}")
+
+    def follow(self, what: str | Locator) -> None:
+        """Click a link or a button that leads to a page, and wait until that page is there: a click alone does not."""
+        with self.page.expect_navigation():
+            (self.page.locator(what) if isinstance(what, str) else what).first.click()
 
     def go(self, path: str) -> None:
         """Look at a page."""

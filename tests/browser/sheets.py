@@ -173,15 +173,15 @@ def _work(looker: Looker) -> None:
         page.fill('[id="f-facts.title"]', "Flood")
         page.locator("details:has(#f-facts)").evaluate("(each) => { each.open = true; }")
         page.fill("#f-facts", facts)
-        page.get_by_role("button", name="Save").first.click()
-    page.get_by_role("button", name="Ask for the approval").first.click()
+        looker.follow(page.get_by_role("button", name="Save"))
+    looker.follow(page.get_by_role("button", name="Ask for the approval"))
     looker.go(f"/b/{_ids(looker)['bulletin']}")
     page.locator("details:has(#note) summary").click()
     page.fill("#note", "The ministry asks for it in writing.")
-    page.locator("form:has(#note) button").click()
+    looker.follow("form:has(#note) button")
     looker.go("/handover")
     page.fill("#words", "Telephone XB at 21:00.")
-    page.get_by_role("button", name="Hand over").click()
+    looker.follow(page.get_by_role("button", name="Hand over"))
 
 
 def _ids(looker: Looker) -> dict[str, str]:

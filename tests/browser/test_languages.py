@@ -100,7 +100,7 @@ def test_pages_of_people_feeds_and_approvals_stay_not_english(
                 found |= english(looker, f"{who} {path}")
                 if "?list" in path:
                     looker.page.fill("#name", "Desk")
-                    looker.page.click("form[action^='/feeds/make'] button")
+                    looker.follow("form[action^='/feeds/make'] button")
                     found |= english(looker, "shown once")
             looker.context.close()
         mara, jonas = (
@@ -113,11 +113,11 @@ def test_pages_of_people_feeds_and_approvals_stay_not_english(
         mara.page.click("button[name=paste]")
         found |= english(mara, "rows")
         mara.page.click('[value="observables.1"]')
-        mara.page.click("form#draft .btn.primary")
-        mara.page.click("form[action$='/ask'] button")
+        mara.follow("form#draft .btn.primary")
+        mara.follow("form[action$='/ask'] button")
         jonas.go("/approvals")
         found |= english(jonas, "approvals")
-        jonas.page.click("main a[href^='/approvals/'] >> nth=0")
+        jonas.follow("main a[href^='/approvals/']")
         found |= english(jonas, "approval")
         mara.context.close()
         jonas.context.close()
@@ -143,18 +143,19 @@ def test_axe_finds_nothing_in_greek(chromium: Browser, served: Served, bulletin:
 def test_a_language_is_chosen_in_the_menu(chromium: Browser, served: Served, *, scripts: bool) -> None:
     """On the page to sign in and on every page, with scripts and without; one stays where one was."""
     context = chromium.new_context(java_script_enabled=scripts, viewport={"width": 1440, "height": 1000})
-    page = Looker(context, served.url).page
-    page.goto(f"{served.url}/sign-in")
+    looker = Looker(context, served.url)
+    page = looker.page
+    looker.go("/sign-in")
     page.select_option("#language", "et")
-    page.locator(".languages button").click()
+    looker.follow(".languages button")
     expect(page.locator("html")).to_have_attribute("lang", "et")
     page.fill("#name", "Mara Lind")
-    page.click("button.primary")
+    looker.follow("button.primary")
     page.wait_for_url(f"{served.url}/")
-    page.goto(f"{served.url}/b?order=time")
+    looker.go("/b?order=time")
     for tag in NAMES:
         page.select_option("#rail-language", tag)
-        page.locator(".rail .languages button").click()
+        looker.follow(".rail .languages button")
         expect(page.locator("html")).to_have_attribute("lang", tag)
         assert page.url == f"{served.url}/b?order=time"
     context.close()
@@ -181,7 +182,7 @@ def test_scripts_speak_the_language_of_the_page(chromium: Browser, tmp_path: Pat
     page.keyboard.type("syst")
     expect(page.locator("[data-announcer]")).to_have_text("1 résultat")
     page.keyboard.press("Escape")
-    page.locator(".row-link").first.click()
+    looker.follow(".row-link")
     page.click("[data-verify]")
     expect(page.locator("[data-verdict]")).to_have_text(re.compile("^Vérifié dans ce navigateur"))
     assert page.locator("[data-verdict].verified").count() == 1

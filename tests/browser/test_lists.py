@@ -31,28 +31,28 @@ def test_a_view_and_a_feed_address_from_beginning_to_end(
     page.click("text=Save these filters as a view")
     page.fill("#view-name", name)
     sound()
-    page.click("button:text-is('Save')")
+    looker.follow("button:text-is('Save')")
     looker.go("/b")
-    page.click(f"nav[aria-label='Saved views'] >> text={name}")
+    looker.follow(f"nav[aria-label='Saved views'] >> text={name}")
     page.wait_for_url("**/b?dimension=cybercrime")
     page.click("text=Rename or drop this view")
     page.fill("#view-name", f"{name}, grave")
-    page.click("button:text-is('Rename')")
+    looker.follow("button:text-is('Rename')")
     assert page.locator("nav[aria-label='Saved views'] [aria-current]").inner_text() == f"{name}, grave"
     page.click("text=Rename or drop this view")
-    page.click("button:text-is('Drop this view')")
+    looker.follow("button:text-is('Drop this view')")
     assert page.locator(f"nav[aria-label='Saved views'] >> text={name}").count() == 0
 
-    page.click("text=Subscribe by feed reader")
+    looker.follow("text=Subscribe by feed reader")
     page.fill("#name", name)
     sound()
-    page.click("text=Make the address")
+    looker.follow("text=Make the address")
     sound()
     address = page.locator("#address").inner_text()
     assert httpx.get(address).headers["content-type"].startswith("application/atom+xml")
-    page.click("text=Done")
+    looker.follow("text=Done")
     sound()
-    page.locator("tr", has_text=name).get_by_role("button").click()
+    looker.follow(page.locator("tr", has_text=name).get_by_role("button"))
     assert page.locator("tr", has_text=name).count() == 0
     assert httpx.get(address).status_code == 404
     assert looker.said == []

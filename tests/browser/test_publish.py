@@ -41,8 +41,13 @@ def write_toml(looker: Looker, text: str) -> None:
 
 
 def press(looker: Looker, words: str) -> None:
-    """Press a button of the page."""
-    looker.page.get_by_role("button", name=words).first.click()
+    """Press a button that sends a form."""
+    looker.follow(looker.page.get_by_role("button", name=words))
+
+
+LISTS = (
+    "info", "actions", "references", "personal_data", "attribution", "actors", "targets", "legal", "deadlines", "things", "places", "ballot", "co_issuers",
+)  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -59,16 +64,22 @@ def paths(chromium: Browser, office: Served) -> dict[str, str]:
         if name == "faulty":
             write_toml(mara, 'titlex = "Flood"\nmalware = 5')
             mara.page.fill('[id="f-observables.paste"]', "hxxps://evil[.]example/x\n192.0.2.41")
-            for list_ in ("info", "actions", "references", "personal_data"):
+            mara.page.locator("details.folded").evaluate_all(
+                "(all) => all.forEach((each) => { each.open = true; })"
+            )
+            for list_ in LISTS:
                 mara.page.click(f"[data-add={list_}]")
                 mara.page.fill(f"[data-rows={list_}] input[type=text] >> nth=0", "x")
+            for list_ in ("confidence", "rights", "links", "media_checks"):
+                mara.page.click(f"[data-add={list_}]")
+                mara.page.locator(f"[data-rows={list_}] select >> nth=1").select_option(index=1)
         press(mara, "Save")
         made[name] = mara.page.url.removeprefix(office.url)
         if name == "faulty":
             continue
         press(mara, "Ask for the approval")
         jonas.go("/approvals")
-        jonas.page.get_by_role("link", name="Read").first.click()
+        jonas.follow(jonas.page.get_by_role("link", name="Read"))
         made["approval" if name == "waiting" else "approved"] = jonas.page.url.removeprefix(office.url)
         if name == "published":
             press(jonas, "Approve exactly this")
@@ -161,12 +172,12 @@ def test_two_people_publish_without_scripts(chromium: Browser, office: Served) -
     expect(mara.page.locator(".big-count")).to_have_text("2 readers")
     press(mara, "Ask for the approval")
     jonas.go("/")
-    jonas.page.locator("main").get_by_role("link", name=re.compile(f"^Read: Draft {n}\\b")).first.click()
+    jonas.follow(jonas.page.locator("main").get_by_role("link", name=re.compile(f"^Read: Draft {n}\\b")))
     expect(jonas.page.locator("h1")).to_have_text("Said without scripts")
     press(jonas, "Approve exactly this")
     expect(jonas.page.locator("#decide")).to_be_visible()
     mara.go("/")
-    mara.page.locator("main").get_by_role("link", name=re.compile(f"^Publish: Draft {n}\\b")).first.click()
+    mara.follow(mara.page.locator("main").get_by_role("link", name=re.compile(f"^Publish: Draft {n}\\b")))
     press(mara, "Sign and publish")
     expect(mara.page.locator(".callout").filter(has_text="It is published.")).to_be_visible()
     for each in contexts:
@@ -231,6 +242,8 @@ def test_rows_are_written_by_keyboard(chromium: Browser, office: Served) -> None
 FACTS = {
     "facts.stage": "early-warning", "facts.classification": "availability:ddos", "facts.significant": "yes", "facts.assets": "results-portal",
     "facts.users_affected": "1200", "facts.countries": "XA, XB", "facts.loss": "1200 EUR", "facts": "",
+    "attribution.0.level": "suspected", "actors.0.name": "Night Owls", "actors.0.kind": "hacktivist", "links.0.from": "actors/0", "links.0.rel": "targets",
+    "links.0.to": "body", "deadlines.0.clock": "nis2-early-warning", "deadlines.0.due": "2027-05-24T17:40:00Z",
 }  # fmt: skip
 
 
@@ -243,7 +256,10 @@ def fresh(store: Path) -> Iterator[Served]:
 
 
 def test_facts_are_written_by_keyboard(chromium: Browser, fresh: Served) -> None:
-    """A cyber incident without a line of TOML: chosen, ticked and typed; what is no number is told beside its field; the bulletin says it."""
+    """A cyber incident without a line of TOML: chosen, ticked and typed; what is no number is told beside its field; the bulletin says it.
+
+    A tie offers the rows that the page has; a clock says when it ends.
+    """
     writer = Keyboard(chromium, fresh.url, "Fay Keys")
     page = writer.page
     page.goto(f"{fresh.url}/publish?kind=cyber-incident")
@@ -266,4 +282,19 @@ def test_facts_are_written_by_keyboard(chromium: Browser, fresh: Served) -> None
     writer.fill("Countries", "XA, XB")
     writer.activate("summary", "Further facts")
     writer.fill("Financial loss", "1200 EUR")
+    writer.activate("summary", "Who is behind it")
+    writer.activate("button", "Say who is held responsible")
+    writer.choose(page.get_by_label("How firmly (needed)"), "suspected")
+    writer.activate("button", "Add an actor")
+    writer.type("Night Owls")
+    writer.choose(page.get_by_label("Kind (needed)"), "hacktivist")
+    writer.activate("summary", "Law and deadlines")
+    writer.activate("button", "Add a deadline")
+    writer.choose(page.get_by_label("Clock (needed)"), "nis2-early-warning")
+    writer.fill("Started (needed)", "2027-05-23T17:40:00Z")
+    writer.activate("summary", "What belongs together")
+    writer.activate("button", "Add a tie")
+    writer.choose(page.get_by_label("What (needed)", exact=True), "actors/0")
+    writer.choose(page.get_by_label("How it is tied (needed)"), "targets")
+    writer.choose(page.get_by_label("To what (needed)"), "body")
     publishes(writer, Keyboard(chromium, fresh.url, "Sid Second"), FACTS)

@@ -95,7 +95,7 @@ def by_password(looker: Looker, id_: str, after: str = "/") -> None:
     looker.go(f"/sign-in?next={after}")
     looker.page.fill("#name", id_)
     looker.page.fill("#password", PASSWORD)
-    looker.page.click("button.primary")
+    looker.follow("button.primary")
     looker.page.wait_for_url(f"{looker.url}{after}")
 
 
@@ -121,7 +121,7 @@ def add(looker: Looker, name: str) -> None:
 def use(looker: Looker) -> None:
     """Ask the device for a passkey, from the page to sign in."""
     looker.go("/sign-in?next=/b")
-    looker.page.get_by_role("link", name="Sign in with a passkey").click()
+    looker.follow(looker.page.get_by_role("link", name="Sign in with a passkey"))
     looker.page.get_by_role("button", name="Use a passkey").click()
 
 
@@ -141,7 +141,7 @@ def test_a_passkey_is_added_used_and_removed(looker: Looker) -> None:
     """The page of one's own leads there; its person signs in with it, and nobody once it is removed; nothing is reported."""
     device(looker.page)
     by_password(looker, "ann")
-    looker.page.locator(".rail").get_by_role("link", name="Your passkeys").click()
+    looker.follow(looker.page.locator(".rail").get_by_role("link", name="Your passkeys"))
     assert violations(looker.page) == []
     add(looker, "the ring")
     leave(looker)

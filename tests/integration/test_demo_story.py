@@ -110,6 +110,8 @@ class Told(msgspec.Struct, frozen=True):
         scene = next(each for each in SCENES if each.act == act)
         line = next((each for each in self.lines if scene.says in each), "")
         named = re.search(r" See http://[^/]+(/\S*)$", line)
+        if named is None and "{" in scene.page:
+            pytest.skip("the first run, whose consoles are off, has told it")
         return self.pages[scene.hub, named[1] if named else scene.page]
 
 
@@ -122,12 +124,23 @@ def told(tmp_path_factory: pytest.TempPathFactory) -> Told:
         assert run.interrupt() in (0, 8, 130)  # on a busy machine it does not wait for its summary
     first = Progress.read(folder / "story.json")
     with running(folder, "second", TOCSIN_CONSOLE="") as run:
-        eventually_sync(lambda: len(run.lines()) >= len(SCENES) - STOLEN, describe=run.said.read_text)
+        # On a busy machine the next scene comes true before the run is interrupted.
+        left = len(SCENES) - first.told
+        eventually_sync(lambda: len(run.lines()) >= left, describe=run.said.read_text)
+        eventually_sync(lambda: _is_well(folder), describe=run.said.read_text)
         pages = dict(_looked_at(run))
         lines = run.lines()
         assert run.interrupt() == 0, run.said.read_text()
         last = run.summary()
     return Told(folder, first, lines, pages, last)
+
+
+def _is_well(folder: Path) -> bool:
+    """Whether the hub from which a bulletin was withheld has seen that it has it now: a busy machine looks late."""
+    file = folder / "state" / "xb-hub" / "store.db"
+    sql = "SELECT count(*) FROM alarms WHERE channel = ? AND reason IN ('gap', 'tail') AND ended IS NULL"
+    with contextlib.closing(sqlite3.connect(f"{file.as_uri()}?mode=ro", uri=True)) as db:
+        return not db.execute(sql, (REGION,)).fetchone()[0]
 
 
 def _looked_at(run: Run) -> Iterator[tuple[tuple[str, str], str]]:
@@ -153,14 +166,15 @@ BOTH = pytest.mark.parametrize("hub", ["xa-hub", "xb-hub"])
 
 def test_the_next_run_continues_after_the_last_scene(told: Told) -> None:
     """Every scene comes true once, and the last summary counts what the story wants refused."""
-    assert told.first.told == STOLEN
+    assert STOLEN <= told.first.told < len(SCENES)
     assert [line.split("  ")[1].partition(". See ")[0] for line in told.lines] == [
-        scene.says for scene in SCENES[STOLEN:]
+        scene.says for scene in SCENES[told.first.told :]
     ]
     end = told.last["story"]
     assert isinstance(end, dict)
     assert (end["told"], end["failed"], end["withheld"]) == (len(SCENES), [], 0)
-    assert told.last["refused"] == end["refused"] > 0
+    assert told.last["refused"] == end["refused"]
+    assert end["refused"] > 0 or told.first.told > STOLEN
     assert told.last["lost"] == 0
 
 

@@ -124,6 +124,10 @@ def test_a_publish_that_is_interrupted_tells_what_it_has_accepted(
     for number in range(5 * GROUP):
         drafts.append(str(tmp_path / f"{number}.json"))
         Path(drafts[-1]).write_bytes(msgspec.json.encode(draft(f"number {number}")))
+    # The second group waits here until the signal has been sent: however slow the machine is, it is not all done before.
+    waits = tmp_path / "waits.json"
+    os.mkfifo(waits)
+    drafts[GROUP] = str(waits)
     outbox = premises.state(CSIRT) / "outbox.db"
 
     def kept() -> list[str]:
@@ -147,7 +151,9 @@ def test_a_publish_that_is_interrupted_tells_what_it_has_accepted(
     )
     with (tmp_path / "out").open("wb") as out, premises.running(CSIRT, *publish, out=out) as program:
         eventually_sync(lambda: kept() or program.poll() is not None)
-        code, _ = ends(program, signum)
+        program.send_signal(signum)
+        waits.write_bytes(msgspec.json.encode(draft("the last")))
+        code = program.wait(longest())
     told = [json.loads(line)["id"] for line in (tmp_path / "out").read_text().splitlines()]
     assert 0 < len(told) < len(drafts)
     assert told == kept()

@@ -265,9 +265,11 @@ async def client(
     hub: Hub = NOBODY,
     people: People | None = None,
     authority: str = HUB,
+    files: Path | None = None,
 ) -> AsyncIterator[httpx.AsyncClient]:
     """A client of a console over a store, that is not signed in; with a desk and a hub, what is done there is done."""
-    async with Reading.open(path, shelf(registry=lambda: registry, authority=authority)) as reading:
+    place = shelf(registry=lambda: registry, authority=authority, files=files)
+    async with Reading.open(path, place) as reading:
         people = people or Demonstration(clearance, numbers(), roles, held)
         made = app(reading, people, clock, numbers(8), hub=hub, hosts=(HOST,), voices=voices)
         transport = httpx.ASGITransport(app=made, raise_app_exceptions=False)

@@ -34,19 +34,7 @@ def report_beside(app: App, db: sqlite3.Connection, registry: VerifiedRegistry, 
         registry: the registry at `now`.
         now: the present, aware.
     """
-    identity, folder = app.identity.authority, app.state_folder()
-    programs, unread = health.read_states(folder)
-    facts = health.Facts(
-        identity=identity,
-        store=health.store_facts(db, registry, identity),
-        trust=health.trust_facts(registry, now),
-        grants=health.grant_facts(registry, identity),
-        disk=health.disk_facts(folder, health.came_in_a_day(db, now)),
-        lease=health.lease_facts(db, now),
-        programs=programs,
-        unread=unread,
-    )
-    return health.judge(_with_told_keys(facts, registry, now), now)
+    return health.report_beside(db, registry, app.identity.authority, app.state_folder(), now)
 
 
 def behind_now(app: App, now: dt.datetime) -> int | None:
@@ -60,19 +48,6 @@ def behind_now(app: App, now: dt.datetime) -> int | None:
         state.facts.reader for state in health.running_now(health.read_states(app.state_folder()).seen, now)
     ]
     return next((each.behind for each in readers if each is not None and each.standing == "reading"), None)
-
-
-def _with_told_keys(facts: Facts, registry: VerifiedRegistry, now: dt.datetime) -> Facts:
-    """The facts, with the keys of this identity's running programs judged by the registry now."""
-    kids: dict[str, KeyFacts] = {}
-    for state in health.running_now(facts.programs, now):
-        for key in state.facts.keys:
-            kids[f"{key.use} {key.kid}"] = (
-                health.signing_key_facts(registry, facts.identity, key.kid.split(", "), now)
-                if key.use == "signing"
-                else key
-            )
-    return msgspec.structs.replace(facts, keys=tuple(kids.values()))
 
 
 def code_of(report: Report) -> int:

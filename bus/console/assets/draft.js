@@ -31,13 +31,14 @@ export function drafting({ announce, element, toast }) {
     for (const list of form.querySelectorAll("[data-found]")) {
       const here = (each) => beside(each.field, list.dataset.found);
       list.replaceChildren(...problems.filter(here).map((each) => line("fail", each.text, "")), ...said.findings.filter(here).map((each) => line(MARKS[each.grade], each.text, each.rule)));
+      if (list.children.length) unfold(list);
     }
     const wrong = new Set([...problems, ...said.findings.filter((each) => each.grade === "error")].map((each) => each.field));
     for (const field of form.elements) {
       if (!field.name || field.type === "radio" || field.type === "hidden") continue;
       if (wrong.has(field.name)) field.setAttribute("aria-invalid", "true");
       else field.removeAttribute("aria-invalid");
-      if (wrong.has(field.name)) field.closest("details")?.setAttribute("open", ""); // what is wrong is never folded away
+      if (wrong.has(field.name)) unfold(field);
     }
     const faults = said.faults + problems.length;
     const told = [...problems.map((each) => step("fail", each.text, say("unread"))), ...said.findings.map((each) => step(MARKS[each.grade], each.text, `${say(each.grade)}, ${each.rule} ${each.path}`)), ...said.notes.map((each) => step("note", each, ""))];
@@ -49,6 +50,11 @@ export function drafting({ announce, element, toast }) {
     document.querySelector("[data-readers]")?.replaceChildren(...(said.egress?.borders ?? []).map((each) => step("", `${each.country}, ${say("authorities", { num: each.readers })}`, border(each))));
     document.querySelector("[data-priority]")?.replaceChildren(said.priority ? say("priority", { priority: said.priority }) : say("no-priority"));
     announce(faults ? say("to-correct", { num: faults }) : `${say("sound")} ${said.egress ? say("readers", { num: readers }) : ""}`);
+  }
+
+  /** What is wrong is never folded away. */
+  function unfold(each) {
+    for (let fold = each.closest("details"); fold; fold = fold.parentElement.closest("details")) fold.open = true;
   }
 
   const beside = (field, place) => (place.endsWith(".") ? `${field}.`.startsWith(place) : field === place);

@@ -14,6 +14,22 @@ export function rowing(form, { toast }) {
     }
   });
 
+  // A tie names a row; its choice has the rows that are on the page when it is opened.
+  form.addEventListener("focusin", ({ target }) => {
+    if (target.matches("[data-ends]")) offer(target, target.dataset.ends.split(" "));
+  });
+
+  function offer(select, lists) {
+    const held = select.value, options = [...select.options].slice(0, 2);
+    for (const row of lists.flatMap((name) => [...(listOf(name)?.children ?? [])])) {
+      const [list, number] = row.dataset.row.split(".").slice(-3), words = row.querySelector("input[type=text], textarea").value.trim();
+      if (words) options.push(Object.assign(new Option(`${row.querySelector("legend").textContent}: ${words.slice(0, 60)}`, `${list}/${number}`), { dir: "auto", lang: "" }));
+    }
+    if (!options.some((each) => each.value === held)) options.push(new Option(held));
+    select.replaceChildren(...options);
+    select.value = held;
+  }
+
   /** Whether there was room for one more row; where there is none, the server says so. */
   function grown(button) {
     const name = button.dataset.add, list = listOf(name);

@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from bus.console.pages.bulletin_desk import sign_receipts
     from bus.console.pages.catalogue import DEEDS, LISTS, PAGES
     from bus.console.pages.channels import standing_alarms
-    from bus.console.pages.clocks import duties
+    from bus.console.pages.clocks import by_turns, duties, fairly
     from bus.console.pages.draft_form import CHOICES
     from bus.console.pages.elections import TO_DO, Listed, title_of
     from bus.console.pages.held import name_of
@@ -29,8 +29,10 @@ __all__ = [
     "TO_DO",
     "VERDICTS",
     "Listed",
+    "by_turns",
     "duties",
     "end_worsened",
+    "fairly",
     "name_of",
     "refused_in_a_day",
     "sign_receipts",

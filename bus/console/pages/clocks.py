@@ -6,6 +6,7 @@ import datetime as dt
 import sqlite3
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import TypeVar
 
 import msgspec
 
@@ -16,12 +17,13 @@ from bus.console.reading import Shelf
 from bus.console.rows import Row
 from bus.hub import clocks as ringing
 from bus.hub.clocks import ACKNOWLEDGEMENT
-from bus.hub.picture import Owed, events, owed_by, owed_within
+from bus.hub.picture import Owed, events, owed_as_of, owed_by, owed_within
 from bus.languages import marked
 from bus.policy import Clearance, narrowest
 
+T = TypeVar("T")
 KEPT_S = 30
-"""Seconds for which a result is kept, if no event comes."""
+"""Seconds for which a result is kept, if nothing comes and nothing is acknowledged."""
 MOST_OURS = 300
 """So many of each sort of what this hub owes are looked through for what is told: acknowledgements, others, late or not."""
 LISTED, MOST = 50, 150
@@ -157,7 +159,7 @@ def _kept(
 ) -> tuple[Owed, ...]:
     """Clocks, worked out once for all who may read the same."""
     registry = shelf.registry()
-    stamp = (events.newest(db), int(now.timestamp()) // KEPT_S, registry.version)
+    stamp = (events.newest(db), owed_as_of(db), int(now.timestamp()) // KEPT_S, registry.version)
     return shelf.memo.once(
         (clearance, "owed", ours, every, by_author, most),
         stamp,
@@ -209,6 +211,18 @@ def by_turns(some: Iterable[Owed], rank: Callable[[Owed], int] = lambda _: 0) ->
         turns[lane] += 1
         found.append((lane[0], turns[lane], each))
     return [each for *_, each in sorted(found, key=lambda one: one[:2])]
+
+
+def fairly(some: Iterable[T], author: Callable[[T], str], few: int) -> list[T]:
+    """The same in their order, but what goes beyond so many of one author after all others.
+
+    Whoever asks for much, and calls it all the gravest, hides nothing of others where a list is cut.
+    """
+    seen, beyond = Counter[str](), list[tuple[bool, T]]()
+    for each in some:
+        seen[author(each)] += 1
+        beyond.append((seen[author(each)] > few, each))
+    return [each for _, each in sorted(beyond, key=lambda one: one[0])]
 
 
 def told(asked: Asked, each: Owed) -> Due:

@@ -24,7 +24,8 @@ class Cell(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         name: as on the wire; of a value in a table of its own, with that before it: `abcde.actor`.
         shape: `text`, `time`, `day`, or `lines` for a longer text; `words` for several words in one line, `list` for several texts, one a
-            line; `choice` of one word, `choices` of several; `tick`, or `flag` for yes, no and unsaid; `number`, `decimal`, `money`.
+            line; `choice` of one word, `choices` of several; `tick`, or `flag` for yes, no and unsaid; `number`, `decimal`, `money`;
+            `grade` for a number that is chosen, `numbers` for several in one line; `end` for a row of the form that a tie names.
         most: characters that its field takes.
         words: those that it offers; a draft may have others.
         vocabulary: what says these words in the language of a reader.
@@ -190,6 +191,15 @@ def _flag(_: Cell, value: Any) -> str | None:
     return next((text for text, flag in _FLAGS.items() if value is flag), None)
 
 
+def _number(_: Cell, value: Any) -> str | None:
+    return str(value) if type(value) is int else None  # a truth is no number, though it equals one
+
+
+def _numbers(_: Cell, value: Any) -> str | None:
+    is_said = isinstance(value, list) and all(type(each) is int for each in value)
+    return ", ".join(map(str, value)) if is_said else None
+
+
 def _decimal(cell: Cell, value: Any) -> str | None:
     if type(value) is not int or value < 0:
         return None
@@ -208,7 +218,9 @@ _SAID: Mapping[str, Callable[[Cell, Any], str | None]] = MappingProxyType(
         "list": _joined("\n"),
         "tick": lambda _, value: "1" if value is True else None,
         "flag": _flag,
-        "number": lambda _, value: str(value) if type(value) is int else None,
+        "number": _number,
+        "grade": _number,
+        "numbers": _numbers,
         "decimal": _decimal,
         "money": _money,
     }
@@ -236,6 +248,13 @@ def _meant_number(_: Cell, text: str) -> int:
     return int(text)
 
 
+def _meant_numbers(cell: Cell, text: str) -> list[int]:
+    words = _words(cell, text)
+    if not all(map(_DIGITS.fullmatch, words)):
+        raise ValueError("write whole numbers with commas between them, as 8, 11")
+    return list(map(int, words))
+
+
 def _meant_decimal(cell: Cell, text: str) -> int:
     found = re.fullmatch(rf"([0-9]{{1,9}})(?:[.,]([0-9]{{1,{cell.places}}}))?", text)
     if found is None:
@@ -260,6 +279,8 @@ _MEANT: Mapping[str, Callable[[Cell, str], Any]] = MappingProxyType(
         "tick": lambda _, __: True,
         "flag": _meant_flag,
         "number": _meant_number,
+        "grade": _meant_number,
+        "numbers": _meant_numbers,
         "decimal": _meant_decimal,
         "money": _meant_money,
     }

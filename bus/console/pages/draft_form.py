@@ -5,41 +5,50 @@ Nothing stands anywhere else, so a form that is sent says all of the draft, and 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 import msgspec
 
 from bus import drafts
-from bus.console.pages import draft_facts, draft_rows
+from bus.console.pages import draft_facts, draft_lists, draft_rows
 from bus.console.pages.draft_cells import Faults, texts_of, values_of
-from bus.console.pages.draft_rows import PASTE
-from bus.console.pages.draft_tables import FACTS, TABLES, strictest
+from bus.console.pages.draft_lists import PARTS
+from bus.console.pages.draft_rows import PASTE, TWICE
+from bus.console.pages.draft_tables import FACTS
 from bus.console.pages.draft_types import cells_of, ordered
 from schemas.bulletin import Draft
-from schemas.parts import ElectionRef, PersonalData
-from schemas.vocab import Certainty, Pap, Severity, Status, Tlp, Urgency
+from schemas.parts import ElectionRef, Info
+from schemas.registry import Registry
+from schemas.vocab import Certainty, MsgType, Pap, Severity, Status, Tlp, Urgency
 
 MAX_BYTES = 131_072
 """Of a draft, at the desk and on the way to the hub."""
+_MISSING = re.compile(r"(\w+) is missing: ")
 _TEXTS = ("headline", "summary", "instruction", "public_line", "lang", "web")
 """Of the first language; the others are rows."""
 _WORDS = ("status", "pap", "urgency", "severity", "certainty")
 _PLAIN = ("exercise_id", "incident_id", "expires")
-DIMENSIONS = next(cell for cell in cells_of(Draft, ()) if cell.name == "dimensions")
-"""The boxes for what a draft is about; without any it is what its kind says."""
-OWN = frozenset({"body", "tlp", "audience", "areas", "election", "dimensions", *TABLES, *_WORDS, *_PLAIN})
-"""Fields of a draft for which the form has fields. Of lists, `areas`, `dimensions` and `election` the rest may stand in the text."""
-PARTLY = frozenset({"areas", "dimensions", "election"})
-_UNSAID = OWN | {"msg_type"}
-"""What the text does not offer: what the form has, and what the hub sets by itself."""
+CELLS = {
+    cell.name: cell
+    for cell in cells_of(Draft, ())
+    if cell.name in ("dimensions", "labels", "onset", "effective")
+}
+"""The fields of the form that are made as those of facts are."""
+OWN = frozenset({"body", "msg_type", "tlp", "audience", *PARTS, *CELLS, *_WORDS, *_PLAIN})
+"""Fields of a draft for which the form has fields or rows."""
+PARTLY = frozenset({"msg_type", *CELLS})
+"""Of these the text may have what no field says; of lists it has what no row says."""
+_UNSAID = OWN | {"provenance"}
+"""What the text does not offer: what the form has, and what adapters write."""
 FIELDS = (
     "title",
     "kind",
     "to",
     "areas",
-    "dimensions",
     "election",
+    "msg_type",
     "machine_translated",
     "facts",
     "more",
@@ -47,6 +56,7 @@ FIELDS = (
     *_TEXTS,
     *_WORDS,
     *_PLAIN,
+    *CELLS,
 )
 """The fields of the form, beside those of rows."""
 CHOICES: Mapping[str, tuple[str, ...]] = {
@@ -59,7 +69,7 @@ CHOICES: Mapping[str, tuple[str, ...]] = {
 _PLACES: Mapping[str, str] = {
     "audience": "to",
     "tlp": "to",
-    **{name: name for name in (*_WORDS, *_PLAIN, "areas", "dimensions", "election")},
+    **{name: name for name in (*_WORDS, *_PLAIN, *CELLS)},
 }
 
 
@@ -138,81 +148,59 @@ def of_draft(raw: bytes, title: str, elections: Mapping[str, ElectionRef]) -> di
         found[name] = found[name] or "unknown"
     found["machine_translated"] = "1" if first.get("machine_translated") else ""
     found["to"] = way(_said(document.get("tlp")), _said(document.get("audience")))
-    areas = document.get("areas") or []
-    codes = [str(each.get("country")) for each in areas if isinstance(each, dict)]
-    if areas == [_area(each) for each in codes]:
-        found["areas"] = ", ".join(codes)
-    else:
-        rest["areas"] = areas
-    if (dimensions := document.get("dimensions")) is not None:
-        texts, others = texts_of((DIMENSIONS,), {"dimensions": dimensions})
-        found |= texts
-        rest |= others
-    if (election := document.get("election")) is not None:
-        known = elections.get(_said(election.get("id")))
-        if known is not None and _unphased(msgspec.to_builtins(known)) == _unphased(election):
-            found["election"] = known.id
-        else:
-            rest["election"] = election
-    for name, table in TABLES.items():
-        held = infos[1:] if name == "info" else document.get(name)
-        rows, unsaid = draft_rows.of_entries(table, held) if held else ({}, held)
-        found |= rows
-        if unsaid:
-            rest[name] = unsaid
-    return found | draft_facts.of_body(found["kind"], body) | {"more": drafts.rest_text(Draft, _UNSAID, rest)}
+    if (what := document.get("msg_type")) in tuple(MsgType):
+        found["msg_type"] = what
+    elif what is not None:
+        rest["msg_type"] = what
+    held = {name: document[name] for name in CELLS if document.get(name) is not None}
+    texts, others = texts_of(tuple(CELLS.values()), held)
+    found |= texts | draft_facts.of_body(found["kind"], body)
+    lists, unsaid = draft_lists.of_document(document, elections, found)
+    return found | lists | {"more": drafts.rest_text(Draft, _UNSAID, rest | others | unsaid)}
 
 
-def read(fields: Mapping[str, str], elections: Mapping[str, ElectionRef]) -> Read:
+def read(
+    fields: Mapping[str, str], elections: Mapping[str, ElectionRef], registry: Registry | None = None
+) -> Read:
     """The draft that a form says.
 
     Args:
         fields: as `typed` gives them.
         elections: those that the form offers, by id, each with the phase of now.
+        registry: completes what follows from it, such as when a clock ends; None for nothing.
     """
-    problems: list[Problem] = []
     faults: Faults = []
     body, rest = draft_facts.read(fields, faults), draft_rows.in_toml(fields["more"], "more", faults) or {}
-    for name in sorted(OWN & rest.keys() - TABLES.keys()):
+    for name in sorted(OWN & rest.keys() - PARTS.keys()):
         if name not in PARTLY:
             faults.append(("more", f"{name} has a field of its own in the form; write it there"))
         elif fields[name].strip():
-            faults.append(("more", f"{name} stands in the form too; keep one of the two"))
-    lists = _lists(fields, rest, faults)
-    about = values_of((DIMENSIONS,), fields, "", faults)
-    problems.extend(Problem(field, text) for field, text in faults)
+            faults.append(("more", TWICE.format(name)))
+    lists = draft_lists.read(fields, rest, elections, registry, faults)
+    alone = values_of(tuple(CELLS.values()), fields, "", faults)
     tlp, _, audience = fields["to"].partition("/")
     if tlp not in tuple(Tlp) or not audience:
-        problems.append(Problem("to", "choose who may read it"))
-    areas = tuple(each for each in fields["areas"].replace(",", " ").upper().split() if each)
-    chosen = fields["election"]
-    if chosen and chosen not in elections:
-        problems.append(
-            Problem("election", "this hub knows no such election; choose another, or write it below")
-        )
+        faults.append(("to", "choose who may read it"))
     if fields.get(PASTE, "").strip():
-        problems.append(
-            Problem(PASTE, "no further row has room; write these in TOML, under More, or take rows out")
-        )
-    if problems:
-        return Read(problems=tuple(problems))
+        faults.append((PASTE, "no further row has room; write these in TOML, under More, or take rows out"))
+    if faults:
+        return Read(problems=tuple(Problem(field, text) for field, text in faults))
     first: dict[str, Any] = {name: fields[name].strip() for name in _TEXTS if fields[name].strip()}
     if fields["machine_translated"]:
         first["machine_translated"] = True
+    plain = (*_WORDS, *_PLAIN, "msg_type")
     document: dict[str, Any] = {
-        "info": [first, *lists.pop("info", ())],
+        "info": [ordered(Info, first), *lists.pop("info", ())],
         "body": body,
         "tlp": tlp,
         "audience": audience,
-        **{name: fields[name].strip() for name in (*_WORDS, *_PLAIN) if fields[name].strip()},
-        **({"areas": [_area(each) for each in areas]} if areas else {}),
-        **about,
-        **({"election": msgspec.to_builtins(elections[chosen])} if chosen else {}),
+        **{name: fields[name].strip() for name in plain if fields[name].strip()},
+        **alone,
         **lists,
         **rest,
     }
     try:
-        raw = msgspec.json.format(msgspec.json.encode(document), indent=2)
+        raw = msgspec.json.format(msgspec.json.encode(ordered(Draft, document)), indent=2)
     except (TypeError, ValueError, OverflowError, RecursionError) as exc:
         return Read(problems=(Problem("more", f"this is no draft: {exc}"),))
     if len(raw) > MAX_BYTES:
@@ -227,22 +215,18 @@ def field_of(path: str, text: str = "") -> str:
 
     Args:
         path: of the finding, as `$.info[0].headline`; what is missing has the path of the table that lacks it.
-        text: the finding, which begins with the name of what is missing.
+        text: the finding; that of a missing field begins with its name.
     """
     parts = path.removeprefix("$").removeprefix(".").replace("[", ".").replace("]", "").split(".")
-    if parts == ["info", "0"]:
-        parts.append(text.split(" ", 1)[0])
+    if missing := _MISSING.match(text):
+        parts.append(missing[1])
     if parts[:2] == ["info", "0"]:
-        return parts[2] if parts[2] in (*_TEXTS, "machine_translated") else "more"
-    if parts == ["body"]:
-        parts.append(text.split(" ", 1)[0])
+        return next((each for each in parts[2:] if each in (*_TEXTS, "machine_translated")), "more")
     if parts == ["body", "kind"]:
         return "to"
     if parts[0] == "body":
         return f"{FACTS}{'.'.join(parts[1:])}"
-    if parts[0] in TABLES:
-        return draft_rows.field_of(TABLES[parts[0]], parts[1:])
-    return _PLACES.get(parts[0], "more" if parts[0] else "")
+    return draft_lists.field_of(parts) or _PLACES.get(parts[0], "more" if parts[0] else "")
 
 
 def typed_at(fields: Mapping[str, str], field: str) -> str:
@@ -254,23 +238,7 @@ def typed_at(fields: Mapping[str, str], field: str) -> str:
     """
     if field.startswith(FACTS):
         return draft_facts.typed_at(fields, field)
-    return draft_rows.typed_at(fields, field)
-
-
-def _lists(fields: Mapping[str, str], rest: dict[str, Any], faults: Faults) -> dict[str, Any]:
-    """What rows say, with what the text has beside them, which is taken out of it; personal data are flagged as their observables."""
-    found: dict[str, Any] = {}
-    for name, table in TABLES.items():
-        held = draft_rows.beside(fields, table, rest, "more", faults)
-        if name == "info" and not isinstance(held, list | None):
-            faults.append(("more", "info is a list, with a table for each further language"))
-        elif held is not None:
-            found[name] = held
-    declared = found.get("personal_data")
-    if isinstance(declared, dict) and "flag" not in declared:
-        flag = strictest(found.get("observables"))
-        found["personal_data"] = ordered(PersonalData, declared | ({"flag": flag} if flag else {}))
-    return found
+    return draft_lists.typed_at(fields, field)
 
 
 def changed(before: Mapping[str, str], after: Mapping[str, str]) -> Iterator[tuple[str, str, str]]:
@@ -279,19 +247,6 @@ def changed(before: Mapping[str, str], after: Mapping[str, str]) -> Iterator[tup
     for name in (*FIELDS, *facts, *draft_rows.differing(before, after)):
         if before.get(name, "") != after.get(name, ""):
             yield name, before.get(name, ""), after.get(name, "")
-
-
-def _area(country: str) -> dict[str, str]:
-    return {"scope": {"EU": "eu", "INT": "international"}.get(country, "country"), "country": country}
-
-
-def _unphased(election: Mapping[str, Any]) -> dict[str, Any]:
-    """An election without its phase, which the form sets anew, and without what is as usual."""
-    return {
-        name: value
-        for name, value in election.items()
-        if name != "phase" and value is not None and (name, value) != ("round", 1)
-    }
 
 
 def _said(value: object) -> str:

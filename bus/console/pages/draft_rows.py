@@ -13,12 +13,15 @@ from typing import Any, NamedTuple
 
 from bus import drafts, toml
 from bus.console.pages.draft_cells import Faults, is_usual, texts_of, values_of
-from bus.console.pages.draft_tables import MORE, TABLES, Table, completed, tables_of
+from bus.console.pages.draft_completing import observable
+from bus.console.pages.draft_tables import MORE, TABLES, Table, tables_of
 from bus.console.pages.draft_types import ordered
 
 Fields = Mapping[str, str]
 PASTE = "observables.paste"
 """A field for several values, one a line."""
+TWICE = "{} stands in the form too; keep one of the two"
+"""What is wrong where a field or a row says something, and the text, too."""
 MOST_NUMBER = 9999
 _NUMBER = re.compile(r"0|[1-9][0-9]{0,3}")
 
@@ -120,7 +123,7 @@ def spread(fields: Fields) -> tuple[dict[str, str], str]:
     for number, line in enumerate(lines[:room], n):
         row = {**table.blank, "value": line}
         entry: dict[str, Any] = {"value": line}
-        completed(entry, "", [])
+        observable(entry, "", [])
         row |= _row(table, entry)
         found |= written(table, number, row)
     found[PASTE] = "\n".join(lines[room:])
@@ -225,7 +228,7 @@ def beside(fields: Fields, table: Table, rest: dict[str, Any], text: str, faults
         return rest.pop(name, None)
     if table.is_one:
         if name in rest:
-            faults.append((text, f"{name} stands in the form too; keep one of the two"))
+            faults.append((text, TWICE.format(name)))
         return found[0]
     more = rest.pop(name, [])
     if not isinstance(more, list):

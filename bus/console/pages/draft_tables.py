@@ -1,8 +1,7 @@
-"""Which lists of a draft have rows in its form, with which cells, and how a typed entry is completed. Pure."""
+"""Which lists and parts of a draft have rows in its form, with which cells. Pure."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping
 from functools import cache
 from typing import Any
@@ -11,12 +10,13 @@ import msgspec
 
 from bus import drafts
 from bus.console.pages.draft_cells import Cell, Faults
+from bus.console.pages.draft_completing import observable, reference
 from bus.console.pages.draft_types import cells_of_row, lists_in
+from schemas import parts
 from schemas.bodies import KINDS
-from schemas.observables import classify, personal_flag, refanged
+from schemas.links import Link, MediaCheck, Thing
 from schemas.open_vocab import OPEN
-from schemas.parts import Action, Evidence, Handling, Info, Observable, PersonalData, Ref, Ttp
-from schemas.vocab import PERSONAL_RANK, PersonalFlag, RefRel
+from schemas.vocab import PersonalFlag, RefRel
 
 MORE = "more"
 """The cell for the rest of an entry."""
@@ -26,8 +26,6 @@ _MOST_ROWS = 60
 """Of a list in the facts of a kind; where the wire has more, they stand in the text."""
 USUAL_BASIS = "celex:32016R0679#6.1.e"
 """Public authorities act in the public interest (GDPR article 6(1)(e))."""
-_UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
-_ADDRESS = re.compile(rf"(?:https?://[^/\s]*)?/[bi]/({_UUID.pattern})(?:[?#]\S*)?")
 _OF_VERSIONS = (RefRel.SUPERSEDES, RefRel.CANCELS, RefRel.ACKNOWLEDGES, RefRel.REJECTS)
 """Set by what a draft does, never chosen."""
 
@@ -41,9 +39,11 @@ class Table(msgspec.Struct, frozen=True, kw_only=True):
         most: rows of a form; where the wire has more, they stand in the text.
         cells: of a row.
         finished: completes an entry that was typed: (entry, what a row is called, faults).
+        of: its name on the wire, where that is another.
         is_one: whether a draft has one entry and no list.
         skipped: so many entries have fields of their own in the form.
         is_needed: whether the wire wants an entry.
+        apart: the fields of an entry that are lists of the form themselves.
     """
 
     name: str
@@ -51,9 +51,11 @@ class Table(msgspec.Struct, frozen=True, kw_only=True):
     most: int
     cells: tuple[Cell, ...]
     finished: Callable[[dict[str, Any], str, Faults], None] = lambda _, __, ___: None
+    of: str = ""
     is_one: bool = False
     skipped: int = 0
     is_needed: bool = False
+    apart: tuple[str, ...] = ()
 
     @property
     def blank(self) -> dict[str, str]:
@@ -63,7 +65,7 @@ class Table(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def wire(self) -> str:
         """Its name on the wire."""
-        return self.name.removeprefix(FACTS)
+        return self.of or self.name.removeprefix(FACTS)
 
     @property
     def own(self) -> frozenset[str]:
@@ -72,8 +74,9 @@ class Table(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def others(self) -> tuple[str, ...]:
-        """The fields of an entry that have no cell."""
-        return tuple(each for each in self.type_.__struct_fields__ if each not in self.own)
+        """The fields of an entry that have no cell and no rows."""
+        names = drafts.field_names(self.type_)
+        return tuple(each for each in names if each not in self.own and each not in self.apart)
 
 
 def _open(name: str, vocabulary: str, **of: Any) -> Cell:
@@ -82,52 +85,27 @@ def _open(name: str, vocabulary: str, **of: Any) -> Cell:
     )
 
 
-def completed(entry: dict[str, Any], row: str, faults: Faults) -> None:
-    """Undo what kept a value from being opened; see its type and whom it may name where nobody has chosen them."""
-    value, type_ = entry.get("value"), entry.get("type")
-    if value is None:
-        return
-    if type_ is None:
-        seen = classify(value)
-        if seen is None:
-            faults.append((f"{row}.type", "nothing shows what this value is; choose its type"))
-            return
-        entry |= {"type": seen.type, "value": seen.value}
-        if seen.platform is not None:
-            entry.setdefault("platform", seen.platform)
-    else:
-        entry["value"] = refanged(type_, value)
-    entry.setdefault("personal", str(personal_flag(entry["type"], entry["value"])))
+def _end(name: str) -> Cell:
+    return Cell(name=name, shape="end", most=40, is_needed=True)
 
 
-def strictest(observables: object) -> str:
-    """The flag of personal data that a draft with these observables, or with anything there, has to declare; empty for none."""
-    held = observables if isinstance(observables, list) else []
-    said = [each.get("personal") for each in held if isinstance(each, dict)]
-    flags = [PersonalFlag(each) for each in said if each in tuple(PersonalFlag)]
-    worst = max(flags, key=PERSONAL_RANK.__getitem__, default=PersonalFlag.NONE)
-    return "" if worst is PersonalFlag.NONE else str(worst)
+def _and_others(type_: type[msgspec.Struct], *cells: Cell) -> tuple[Cell, ...]:
+    """These cells, and those of the other fields of an entry, folded away; nobody has to write these."""
+    said = {each.name for each in cells}
+    others = (each for each in cells_of_row(type_) if each.name not in said)
+    return (*cells, *(msgspec.structs.replace(each, is_rare=True, is_needed=False) for each in others))
 
 
-def _reference(entry: dict[str, Any], row: str, faults: Faults) -> None:
-    """Take the id out of the address of a page."""
-    del row, faults
-    if found := _ADDRESS.fullmatch(entry.get("id", "")):
-        entry["id"] = found[1]
-
-
-_KIND = Cell(
-    name="kind", shape="choice", words=tuple(sorted(OPEN["action-kind"].values)), vocabulary="action-kind"
-)
 TABLES: Mapping[str, Table] = {
     each.name: each
     for each in (
         Table(
             name="info",
-            type_=Info,
+            type_=parts.Info,
             most=25,
             skipped=1,
-            cells=(
+            cells=_and_others(
+                parts.Info,
                 Cell(name="lang", most=35),
                 Cell(name="headline"),
                 Cell(name="summary", shape="lines", most=2000),
@@ -137,9 +115,10 @@ TABLES: Mapping[str, Table] = {
         ),
         Table(
             name="observables",
-            type_=Observable,
+            type_=parts.Observable,
             most=100,
-            cells=(
+            cells=_and_others(
+                parts.Observable,
                 Cell(name="value", most=2048),
                 _open("type", "observable-type"),
                 _open("role", "observable-role", first="infrastructure", is_usual=True),
@@ -153,15 +132,16 @@ TABLES: Mapping[str, Table] = {
                 Cell(name="actionable", shape="tick", is_rare=True),
                 Cell(name="note", most=500, is_rare=True),
             ),
-            finished=completed,
+            finished=observable,
         ),
         Table(
             name="actions",
-            type_=Action,
+            type_=parts.Action,
             most=30,
-            cells=(
+            cells=_and_others(
+                parts.Action,
                 Cell(name="text", shape="lines", most=500),
-                _KIND,
+                _open("kind", "action-kind"),
                 Cell(
                     name="to",
                     shape="words",
@@ -174,7 +154,7 @@ TABLES: Mapping[str, Table] = {
         ),
         Table(
             name="references",
-            type_=Ref,
+            type_=parts.Ref,
             most=50,
             cells=(
                 Cell(name="id", most=400),
@@ -186,14 +166,15 @@ TABLES: Mapping[str, Table] = {
                 ),
                 Cell(name="issuer", most=80),
             ),
-            finished=_reference,
+            finished=reference,
         ),
         Table(
             name="personal_data",
-            type_=PersonalData,
+            type_=parts.PersonalData,
             most=1,
             is_one=True,
-            cells=(
+            cells=_and_others(
+                parts.PersonalData,
                 Cell(name="purpose"),
                 Cell(name="lawful_basis", most=80, first=USUAL_BASIS),
                 Cell(name="retention_until", most=10),
@@ -205,12 +186,83 @@ TABLES: Mapping[str, Table] = {
                 ),
             ),
         ),
-        Table(name="ttps", type_=Ttp, most=60, cells=cells_of_row(Ttp)),
-        Table(name="evidence", type_=Evidence, most=50, cells=cells_of_row(Evidence)),
-        Table(name="handling", type_=Handling, most=1, cells=cells_of_row(Handling, 99), is_one=True),
+        Table(name="ttps", type_=parts.Ttp, most=60, cells=cells_of_row(parts.Ttp)),
+        Table(name="evidence", type_=parts.Evidence, most=50, cells=cells_of_row(parts.Evidence)),
+        Table(
+            name="handling", type_=parts.Handling, most=1, cells=cells_of_row(parts.Handling, 99), is_one=True
+        ),
+        Table(
+            name="confidence",
+            type_=parts.Confidence,
+            most=1,
+            is_one=True,
+            cells=(
+                Cell(name="source", shape="choice", words=tuple("ABCDEF"), vocabulary="source"),
+                Cell(name="credibility", shape="grade", words=tuple("123456"), vocabulary="credibility"),
+                _open("likelihood", "likelihood"),
+                Cell(name="score", shape="number", most=20),
+                Cell(name="basis", shape="lines", most=500),
+            ),
+        ),
+        Table(
+            name="attribution",
+            type_=parts.Attribution,
+            most=1,
+            cells=cells_of_row(parts.Attribution),
+            is_one=True,
+            apart=("actors",),
+        ),
+        Table(name="actors", type_=parts.Actor, most=20, cells=cells_of_row(parts.Actor)),
+        Table(name="targets", type_=parts.Target, most=50, cells=cells_of_row(parts.Target)),
+        Table(name="legal", type_=parts.Legal, most=20, cells=cells_of_row(parts.Legal)),
+        Table(
+            name="deadlines",
+            type_=parts.Deadline,
+            most=10,
+            cells=(
+                Cell(name="clock", shape="choice", vocabulary="clock", is_needed=True),
+                Cell(name="started", shape="time", most=40, is_needed=True),
+                Cell(name="due", shape="time", most=40),
+                Cell(name="met", shape="time", most=40),
+            ),
+        ),
+        Table(name="rights", type_=parts.Rights, most=1, cells=cells_of_row(parts.Rights), is_one=True),
+        Table(name="things", type_=Thing, most=40, cells=cells_of_row(Thing)),
+        Table(
+            name="co_issuers",
+            type_=parts.Authority,
+            most=20,
+            cells=_and_others(parts.Authority, Cell(name="id", most=45, is_needed=True)),
+        ),
+        Table(name="places", of="areas", type_=parts.Area, most=30, cells=cells_of_row(parts.Area)),
+        Table(
+            name="ballot",
+            of="election",
+            type_=parts.ElectionRef,
+            most=1,
+            cells=cells_of_row(parts.ElectionRef),
+            is_one=True,
+        ),
+        Table(
+            name="links",
+            type_=Link,
+            most=30,
+            cells=_and_others(Link, _end("from"), _open("rel", "link-type", is_needed=True), _end("to")),
+        ),
+        Table(
+            name="media_checks",
+            type_=MediaCheck,
+            most=10,
+            cells=_and_others(
+                MediaCheck,
+                _end("of"),
+                _open("method", "media-check", is_needed=True),
+                _open("verdict", "media-verdict", is_needed=True),
+            ),
+        ),
     )
 }
-"""Each list that any draft has rows for, by its name on the wire."""
+"""Each list and part that any draft has rows for, by its name in the form; actors are those of the attribution, ties come after what they tie."""
 
 
 def tables_of(kind: str) -> Mapping[str, Table]:

@@ -161,6 +161,8 @@ def _several(type_: inspect.VarTupleType, inner: Plain, *, in_row: bool) -> dict
         return {"shape": "list", "most": 0, "key": needed[0]} if in_row and len(needed) == 1 else None
     if isinstance(item.type_, inspect.EnumType) or "vocabulary" in {**item.says, **inner.says}:
         return {"shape": "choices"}
+    if isinstance(item.type_, inspect.IntType):
+        return {"shape": "numbers"}
     if not isinstance(item.type_, inspect.StrType):
         return None
     is_short = _is_word(item.type_) and (type_.max_length or _MANY) < _MANY

@@ -21,7 +21,8 @@ from bus.policy import MARKINGS
 from bus.storage import utc
 from schemas.vocab import Status
 
-MOST_NEEDS = 12
+MOST_NEEDS, FEW = 12, 6
+"""So many are told; of one authority no more than the second number while others wait."""
 _OF_DRAFTS, _OF_ALARMS = 2, 3
 """Their priorities."""
 
@@ -61,10 +62,11 @@ class Need(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class _Candidate(NamedTuple):
-    """Something that may be told: its rank, its turn among those of its sort and rank, and what puts it in words."""
+    """Something that may be told: its rank, its turn among those of its sort and rank, whose it is, and what puts it in words."""
 
     priority: int
     turn: int
+    issuer: str
     is_aside: bool
     told: Callable[[], Need]
 
@@ -74,7 +76,7 @@ def needs(
 ) -> tuple[tuple[Need, ...], int]:
     """What needs a person, and how much that is in all.
 
-    Of one priority, duties, drafts and alarms take turns, so that many of one sort hide none of another.
+    Of one priority, duties, drafts and alarms take turns, so that many of one sort hide none of another; nor do many of one authority.
 
     Args:
         asked: who asks.
@@ -86,6 +88,7 @@ def needs(
     """
     found = [*_owed(asked), *_of_two(asked), *_alarming(asked, alarms)]
     left = sorted((each for each in found if not each.is_aside), key=lambda each: each[:2])
+    left = clocks.fairly(left, lambda each: each.issuer, FEW)
     shown = [each.told() for each in (*left[:most], *(each for each in found if each.is_aside))]
     last = dt.datetime.max.replace(tzinfo=dt.UTC)
     shown.sort(key=lambda need: (need.priority, need.due or last, need.since or last))
@@ -95,7 +98,7 @@ def needs(
 def _of_two(asked: Asked) -> Iterator[_Candidate]:
     """Drafts that wait for this person."""
     for turn, each in enumerate(asked.waiting):
-        yield _Candidate(_OF_DRAFTS, turn, False, partial(_draft, asked, each))
+        yield _Candidate(_OF_DRAFTS, turn, "", False, partial(_draft, asked, each))
 
 
 def _draft(asked: Asked, each: Waiting) -> Need:
@@ -137,7 +140,8 @@ def _owed(asked: Asked) -> Iterator[_Candidate]:
     aside = {name for kind, name in asked.aside if kind == "bulletin"}
     for turn, each in enumerate(clocks.by_turns(ours, priority)):
         rank = priority(each)
-        yield _Candidate(rank, turn, _is_aside(asked, each, aside), partial(_duty, asked, each, rank))
+        put = _is_aside(asked, each, aside)
+        yield _Candidate(rank, turn, each.issuer, put, partial(_duty, asked, each, rank))
 
 
 def _is_aside(asked: Asked, each: Owed, names: Collection[str]) -> bool:
@@ -175,8 +179,8 @@ def _duty(asked: Asked, owed: Owed, priority: int) -> Need:
 
 def _alarming(asked: Asked, alarms: Sequence[channels.Alarm]) -> Iterator[_Candidate]:
     for turn, each in enumerate(alarms):
-        is_aside = ("alarm", each.key) in asked.aside
-        yield _Candidate(_OF_ALARMS, turn, is_aside, partial(_alarm, asked, each))
+        put = ("alarm", each.key) in asked.aside
+        yield _Candidate(_OF_ALARMS, turn, each.authority, put, partial(_alarm, asked, each))
 
 
 def _alarm(asked: Asked, alarm: channels.Alarm) -> Need:

@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import datetime as dt
+import heapq
 from collections import Counter
+from itertools import islice
 
 import msgspec
 
 from bus.console.asked import Asked
 from bus.console.page import Content
-from bus.console.pages import evidence
-from bus.hub.picture import summary
+from bus.console.pages import clocks, evidence
+from bus.hub.picture import refused, summary
 from bus.languages import marked
 from schemas.errors import SchemaError
 from schemas.subject import Channel, parse
 from schemas.vocab import Tlp
 
-MOST = 100
+MOST, MOST_LANES = 100, 20
+"""So many are listed; of so many times as many the newest of each author are found."""
 DAY_S = 86_400
 WORDS = {
     "bad-signature": marked("The signature does not fit the content. It was altered, or is forged."),
@@ -108,14 +111,17 @@ class Quarantine(Content, frozen=True, kw_only=True):
 
 
 def look(asked: Asked) -> Quarantine:
-    """The newest refusals that the reader may see."""
-    found, hidden = [], 0
+    """The newest refusals that the reader may see; those of one author take half of the room at most while there are others."""
+    found, lanes, hidden = [], [], 0
     most = asked.most or MOST
-    every = summary.quarantine(asked.db, most + 1)
-    for row in every[:most]:
-        if not may_see(asked, row.channel):
-            hidden += _is_above(asked, row.channel)
-            continue
+    for channel in refused.channels(asked.db):
+        if may_see(asked, channel):
+            lanes.append(refused.newest(asked.db, channel, most + 1))
+        elif _is_above(asked, channel):
+            hidden += refused.lately(asked.db, channel, 0.0, most)
+    newest = islice(heapq.merge(*lanes, key=_at, reverse=True), MOST_LANES * most)
+    every = clocks.fairly(newest, _claimant, most // 2)
+    for row in sorted(every[:most], key=_at, reverse=True):
         claim = _claimed(row.channel, row.subject)
         code = row.reason.partition(":")[0]
         found.append(
@@ -145,10 +151,22 @@ def look(asked: Asked) -> Quarantine:
 
 
 def refused_in_a_day(asked: Asked) -> int:
-    """How many refusals of the last 24 hours the reader may see."""
+    """How many refusals of the last 24 hours the reader may see; of one channel so many at most."""
     since = asked.now.timestamp() - DAY_S
-    sql = "SELECT channel, count(*) FROM quarantine WHERE at > ? GROUP BY channel"
-    return sum(int(n) for channel, n in asked.db.execute(sql, (since,)) if may_see(asked, channel))
+    return sum(
+        refused.lately(asked.db, channel, since)
+        for channel in refused.channels(asked.db)
+        if may_see(asked, channel)
+    )
+
+
+def _at(row: summary.Quarantined) -> dt.datetime:
+    return row.at
+
+
+def _claimant(row: summary.Quarantined) -> str:
+    """Whom a refusal claims to be from, as the store has proven it."""
+    return (row.channel or "").partition("/")[0]
 
 
 def _claimed(channel: str | None, subject: str) -> Channel | None:

@@ -78,10 +78,10 @@ def told(
     """(what needs a person and is not put aside, what is put aside, what is back since a moment), of what the desk says."""
     names = desk.people.names(db)
     holding = desk.snoozes.holding(db, act)
-    aside = {(each.kind, each.about) for each in holding if not each.is_hidden}
+    put = desk.snoozes.aside(db, act)
     back = desk.snoozes.ended(db, act, since.timestamp())
     return (
-        tuple(need for need in needs if (need.sort, need.about) not in aside),
+        tuple(need for need in needs if (need.sort, need.about) not in put),
         tuple(_snoozed(each, names, titles) for each in holding),
         tuple(_returned(each, names, titles) for each in back if not each.is_hidden),
     )

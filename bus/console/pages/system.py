@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 
 import msgspec
 
-from bus import desk
+from bus import desk, health
 from bus.console.asked import Asked
 from bus.console.page import Content
 from bus.console.pages.trust import trusted
@@ -51,12 +51,22 @@ class Stream(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class System(Content, frozen=True, kw_only=True):
-    """The page; `unsigned` is what people have acknowledged and the hub has not signed, filled in by the desk."""
+    """The page.
+
+    Attributes:
+        queues: what waits in the store.
+        unsigned: what people have acknowledged and the hub has not signed, filled in by the desk.
+        streams: how far each stream has been read.
+        checks: what is checked here.
+        health: what `tocsin hub status` says, in its English words.
+        held: how many bulletins are held.
+    """
 
     queues: tuple[Queue, ...]
     unsigned: Queue
     streams: tuple[Stream, ...]
     checks: tuple[Step, ...]
+    health: tuple[Step, ...]
     held: int
 
 
@@ -119,6 +129,7 @@ def look(asked: Asked) -> System:
             for row in asked.db.execute("SELECT stream, seq, pending FROM cursors ORDER BY stream")
         ),
         checks=(*trusted(asked), *_disk(asked)),
+        health=tuple(_health(asked)),
         held=totals.admitted(asked.db),
     )
 
@@ -159,6 +170,24 @@ def _queues(asked: Asked) -> Iterator[Queue]:
 
 def _moment(at: float | None) -> dt.datetime | None:
     return None if at is None else utc(at)
+
+
+_SHAPES = {health.Level.OK: "pass", health.Level.WARNING: "note", health.Level.BAD: "fail"}
+
+
+def _health(asked: Asked) -> Iterator[Step]:
+    """The conditions of the hub and of its programs, the outbox and the messages among them."""
+    folder = asked.shelf.files
+    if folder is None:
+        return
+    report = health.report_beside(asked.db, asked.registry, asked.hub, folder, asked.now)
+    for each in report.conditions:
+        # An error that ended a program or a task may quote a bulletin, which not everybody here may read.
+        quotes = each.code in ("task-died", "program-ended")
+        told = [] if quotes else [each.detail[:1].upper() + each.detail[1:]]
+        told += [f"To do: {each.remedy}"] if each.remedy else []
+        name = each.name if each.level is health.Level.OK else f"{each.name}: {each.code}"
+        yield Step(state=_SHAPES[each.level], words=name[:1].upper() + name[1:], detail=". ".join(told))
 
 
 def _disk(asked: Asked) -> Iterator[Step]:

@@ -8,14 +8,15 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from bus import drafts
+from bus import drafts, sheets
 from bus.console.asked import Asked
 from bus.console.page import Content
-from bus.console.pages import draft_form, draft_rows, elections
+from bus.console.pages import draft_ends, draft_facts, draft_form, draft_rows, elections
 from bus.console.pages.draft_cells import Cell
-from bus.console.pages.draft_facts import Facts, facts_of
+from bus.console.pages.draft_ends import End
+from bus.console.pages.draft_facts import Facts
 from bus.console.pages.draft_form import Problem
-from bus.console.pages.draft_tables import FACTS, Table
+from bus.console.pages.draft_tables import MORE, Table
 from bus.console.pages.foreseen import NOTHING, Said, Shown, narrowest_of
 from bus.console.pages.hands import AtDesk, Hands
 from bus.console.texts import stamp
@@ -44,12 +45,14 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
         elections: (id, name) of those that are known.
         kind: what the kind of the draft is called.
         example: a time as fields take it, that of tomorrow.
+        clocks: those of the registry, each with what it asks for.
     """
 
     ways: tuple[Way, ...]
     elections: tuple[tuple[str, str], ...]
     kind: str
     example: str
+    clocks: dict[str, str]
 
 
 class Theirs(msgspec.Struct, frozen=True, kw_only=True):
@@ -115,16 +118,35 @@ class Writing(Content, frozen=True, kw_only=True):
     @property
     def facts(self) -> Facts:
         """What the form has for the facts of the kind."""
-        return facts_of(self.fields["kind"])
+        return draft_facts.facts_of(self.fields["kind"])
 
     @property
-    def dimensions(self) -> Cell:
-        """The boxes for what it is about."""
-        return draft_form.DIMENSIONS
+    def more(self) -> bool:
+        """Whether the text in TOML says anything."""
+        return any(line.strip() and not line.startswith("#") for line in self.fields["more"].split("\n"))
+
+    @property
+    def end_lists(self) -> tuple[str, ...]:
+        """The lists whose rows a tie may name."""
+        return draft_ends.lists(self.fields)
+
+    @property
+    def ends(self) -> tuple[End, ...]:
+        """The rows that a tie may name."""
+        return tuple(draft_ends.offered(self.fields))
+
+    def cell(self, name: str) -> Cell:
+        """A field that is in no list and no fact."""
+        return draft_form.CELLS[name]
 
     def table(self, name: str) -> Table:
-        """A list of the form."""
-        return draft_rows.tables(self.fields)[name]
+        """A list of the form; the clocks of its deadlines are those of the registry."""
+        table = draft_rows.tables(self.fields)[name]
+        if name != "deadlines":
+            return table
+        clock, *others = table.cells
+        clock = msgspec.structs.replace(clock, words=tuple(self.options.clocks))
+        return msgspec.structs.replace(table, cells=(clock, *others))
 
     def rows(self, table: Table) -> tuple[Row, ...]:
         """The rows of a list, in their order."""
@@ -162,6 +184,7 @@ def options_of(asked: Asked, fields: Mapping[str, str]) -> Options:
         elections=tuple(sorted(names.items())),
         kind=kind_name(asked, kind),
         example=stamp(asked.now.replace(minute=0, second=0) + dt.timedelta(days=1)),
+        clocks={each: sheets.clock_in_words(asked.words, each) for each in asked.registry.document.clocks},
     )
 
 
@@ -194,7 +217,7 @@ def written(options: Options, fields: dict[str, str], **of: Any) -> Writing:
         is_exercise=fields["status"] == "exercise",
         fields=fields,
         options=options,
-        what=_what(fields["more"]),
+        what=fields["msg_type"] if fields["msg_type"] in ("update", "cancel") else "draft",
         **of,
     )
 
@@ -207,9 +230,9 @@ def with_said(page: Writing, said: Said) -> Writing:
 
 
 def _placed(fields: Mapping[str, str], found: Shown) -> Shown:
-    """A finding beside its field; of a fact that is missing and has a field, how it is written in a file is left out."""
+    """A finding beside its field; of what is missing and has a field, how it is written in a file is left out."""
     field, text = draft_form.typed_at(fields, found.field), found.text
-    if field.startswith(FACTS) and " is missing: " in text:
+    if field.rpartition(".")[2] not in (MORE, draft_facts.TEXT) and " is missing: " in text:
         text = text.partition(":")[0]
     return msgspec.structs.replace(found, field=field, text=text)
 
@@ -229,10 +252,3 @@ def of_desk(asked: Asked, kept: AtDesk) -> Writing:
     )
     marking = narrowest((Tlp(page.marking), kept.tlp)) or kept.tlp
     return msgspec.structs.replace(page, marking=str(marking))
-
-
-def _what(more: str) -> str:
-    for what in ("update", "cancel"):
-        if f'msg_type = "{what}"' in more:
-            return what
-    return "draft"

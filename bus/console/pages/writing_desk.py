@@ -18,6 +18,7 @@ from bus.console.people import DeedError
 from bus.desk import Action
 from bus.hub.acting import Preview
 from schemas.parts import ElectionRef
+from schemas.registry import Registry
 
 
 class Sent(msgspec.Struct, frozen=True, kw_only=True):
@@ -30,6 +31,7 @@ class Sent(msgspec.Struct, frozen=True, kw_only=True):
         options: what the fields offer.
         read: the draft.
         elections: those that are known.
+        registry: as it stands.
         focus: the field to go on with; empty for none.
     """
 
@@ -39,6 +41,7 @@ class Sent(msgspec.Struct, frozen=True, kw_only=True):
     options: Options
     read: Read
     elections: dict[str, ElectionRef]
+    registry: Registry
     focus: str = ""
 
     def page(self, **of: object) -> Writing:
@@ -89,7 +92,9 @@ async def rows(doing: Doing) -> str | Content:
             problem = doing.voice.say(
                 "There is no room for a further row. Write it in TOML, under More, or take one out."
             )
-    sent = msgspec.structs.replace(sent, fields=fields, read=draft_form.read(fields, sent.elections))
+    sent = msgspec.structs.replace(
+        sent, fields=fields, read=draft_form.read(fields, sent.elections, sent.registry)
+    )
     return writing.with_said(sent.page(problem=problem, focus=focus or sent.focus), await _said(doing, sent))
 
 
@@ -129,16 +134,21 @@ async def sent_by(doing: Doing) -> Sent:
     if any(len(draft_rows.rows(fields, table)) > table.most for table in draft_rows.tables(fields).values()):
         # A page sends no more; to show fifteen hundred rows takes seconds, and all others wait.
         raise BadRequestError("these are more rows than a form has; write the others in TOML, under More")
-    known, options = await doing.look(
-        lambda asked: (writing.known_elections(asked), writing.options_of(asked, fields))
+    known, options, registry = await doing.look(
+        lambda asked: (
+            writing.known_elections(asked),
+            writing.options_of(asked, fields),
+            asked.registry.document,
+        )
     )
     return Sent(
         n=number(doing.field("n") or "0"),
         base=number(doing.field("base") or "0"),
         fields=fields,
         options=options,
-        read=draft_form.read(fields, known),
+        read=draft_form.read(fields, known, registry),
         elections=known,
+        registry=registry,
         focus=focus,
     )
 

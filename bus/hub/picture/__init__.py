@@ -16,6 +16,7 @@ if TYPE_CHECKING:
         owed,
         projection,
         questions,
+        refused,
         ringing,
         selected,
         summary,
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
     from bus.hub.picture.events import Event, Told, events_after
     from bus.hub.picture.figures import Arrivals, Bar, Facet, Totals, Value
     from bus.hub.picture.lines import Key, Line, Page, of_id, of_rows, priorities
-    from bus.hub.picture.owed import Owed, owed_by, owed_within
+    from bus.hub.picture.owed import Owed, owed_as_of, owed_by, owed_within
     from bus.hub.picture.projection import open_store
     from bus.hub.picture.questions import Question
     from bus.hub.picture.readiness import PASS, Facts, ReadinessCheck, assess
@@ -87,12 +88,14 @@ __all__ = [
     "one_bulletin",
     "open_store",
     "owed",
+    "owed_as_of",
     "owed_by",
     "owed_within",
     "priorities",
     "projection",
     "questions",
     "read_contacts",
+    "refused",
     "ringing",
     "search",
     "selected",

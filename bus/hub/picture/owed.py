@@ -141,6 +141,12 @@ def owed_by(
     return _owed_of(_Question(db, clearance, now, registry, reader, None, None, MOST), rows=tuple(rows))
 
 
+def owed_as_of(db: sqlite3.Connection) -> tuple[object, ...]:
+    """What changes with the clocks where no event tells of it: what is taken in to be acknowledged, what is, and by which law."""
+    sql = "SELECT law, calendars, row, (SELECT max(n) FROM receipt_queue) FROM clock_upto"
+    return tuple(db.execute(sql).fetchone())
+
+
 class _Question(NamedTuple):
     """What is asked, by whom."""
 

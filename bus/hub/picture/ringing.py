@@ -27,6 +27,8 @@ from schemas.vocab import ReceiptStage, Status
 EVERY_S = 1.0
 AT_ONCE = 200
 """So many bulletins are looked at, and so many clocks ring, in one transaction."""
+AHEAD_S = 60.0
+"""By so much a clock of this machine is set back without anything ringing again; by more, it was wrong before."""
 LATE_ACKS = dt.timedelta(days=1)
 """An acknowledgement that is late for longer is left to the alarms of its author."""
 
@@ -55,7 +57,9 @@ def is_due(db: sqlite3.Connection, law: Law, now: dt.datetime) -> bool:
     """Whether anything is to be done at a moment."""
     stamp, known, upto, rung = db.execute("SELECT law, calendars, row, rung FROM clock_upto").fetchone()
     moment = now.timestamp()
-    if stamp != law.stamp or known != _counting(db) or rung is None or clocked.is_due(db):
+    if stamp != law.stamp or known != _counting(db) or clocked.is_due(db):
+        return True
+    if rung is None or rung > moment + AHEAD_S:
         return True
     if law.acknowledges and upto < _newest(db):
         return True
@@ -163,11 +167,14 @@ def _acknowledgement(law: Law, row: Stored, known: tuple[Calendar, ...]) -> Cloc
 def _ring(db: sqlite3.Connection, moment: float) -> bool:
     """Tell of clocks that have become late since the last time, each once; returns whether more are left.
 
-    What was late when it came does not ring. A clock of this machine that is set back rings nothing again.
+    What was late when it came does not ring. A clock of this machine that is set back a little rings nothing again; after one that was
+    far ahead, what rang too early rings at its time.
     """
     (rung,) = db.execute("SELECT rung FROM clock_upto").fetchone()
-    if rung is None or rung >= moment:
-        db.execute("UPDATE clock_upto SET rung = coalesce(rung, ?)", (moment,))
+    if rung is None or rung > moment + AHEAD_S:
+        db.execute("UPDATE clock_upto SET rung = ?", (moment,))
+        return False
+    if rung >= moment:
         return False
     some = f"SELECT c.ends {_FALLEN} ORDER BY c.ends LIMIT :most"
     ends = [end for (end,) in db.execute(some, {"rung": rung, "now": moment, "most": AT_ONCE})]

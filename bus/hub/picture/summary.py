@@ -76,7 +76,7 @@ class Picture(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Quarantined(msgspec.Struct, frozen=True, kw_only=True):
-    """One refused message."""
+    """One refused message; the channel is what it claims, None where that is not proven."""
 
     at: dt.datetime
     reason: str

@@ -81,6 +81,12 @@ FROM {table} s WHERE LIMITS(s) AND s.issued >= :since ORDER BY s.row DESC LIMIT 
 _BYTES = "SELECT * FROM admitted WHERE row IN (SELECT value FROM json_each(?))"
 
 
+def seen(db: sqlite3.Connection, clearance: Clearance, ids: Iterable[str]) -> frozenset[str]:
+    """The ids, among these, of bulletins that somebody may read."""
+    sql = f"SELECT s.id FROM {TABLE_OF[Status.ACTUAL]} s WHERE LIMITS(s) AND s.id IN (SELECT value FROM json_each(:ids))"
+    return frozenset(row["id"] for row in ask(db, clearance, sql, {"ids": as_json(sorted(set(ids)))}))
+
+
 def together(
     db: sqlite3.Connection,
     clearance: Clearance,

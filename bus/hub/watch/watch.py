@@ -212,7 +212,7 @@ class Watch(msgspec.Struct, kw_only=True):
         moment: float,
         judged_at: float,
     ) -> None:
-        is_moved = conditions != self._conditions or moment - self._moved_at >= MOVE_S
+        is_moved = conditions != self._conditions or not 0 <= moment - self._moved_at < MOVE_S
         if not (begun or ended or (is_moved and conditions)):
             return
 

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from bus import drafts
 from bus.console.pages import draft_rows
 from bus.console.pages.draft_form import begun, of_draft, read, typed
+from bus.console.pages.draft_lists import PARTS
 from bus.console.pages.draft_rows import PASTE, added, removed, rows, spread, typed_at
 from bus.console.pages.draft_tables import TABLES
 from schemas.vocab import PersonalFlag
@@ -21,15 +22,15 @@ from tests.support.world import NOW
 
 ID = "0198c0de-0000-7000-8000-000000000001"
 WHOLE: dict[str, str] = {
-    "info.0.lang": "et", "info.0.headline": "Ujutus", "info.0.summary": "Üks.\nKaks.", "info.0.more": 'web = "https://xa.example/"\n',
+    "info.0.lang": "et", "info.0.headline": "Ujutus", "info.0.summary": "Üks.\nKaks.", "info.0.web": "https://xa.example/",
     "observables.0.value": "https://evil.example/a", "observables.0.type": "url", "observables.0.role": "content",
     "observables.0.personal": "none", "observables.0.actionable": "1", "observables.0.note": "Seen once.",
-    "observables.0.more": 'platform = "telegram"\ncount = 3\n',
+    "observables.0.platform": "telegram", "observables.0.count": "3",
     "observables.1.value": "192.0.2.41", "observables.1.type": "ipv4-addr", "observables.1.role": "infrastructure", "observables.1.personal": "pseudonymous",
     "actions.0.text": "Block it.", "actions.0.kind": "block-indicator", "actions.0.to": "csirt, xa-emb", "actions.0.due": "2027-05-23T20:00:00Z",
     "references.0.id": ID, "references.0.rel": "same-incident", "references.0.issuer": "xa-emb",
     "personal_data.0.purpose": "Stop it", "personal_data.0.lawful_basis": "celex:32016R0679#6.1.e",
-    "personal_data.0.retention_until": "2027-08-01", "personal_data.0.flag": "pseudonymous",
+    "personal_data.0.retention_until": "2027-08-01", "personal_data.0.flag": "pseudonymous", "personal_data.0.categories": "location",
 }  # fmt: skip
 
 
@@ -98,7 +99,7 @@ ENTRY = st.one_of(
 )
 
 
-@given(st.dictionaries(st.sampled_from([*TABLES]), st.one_of(VALUE, st.lists(ENTRY, max_size=4))))
+@given(st.dictionaries(st.sampled_from([*PARTS]), st.one_of(VALUE, ENTRY, st.lists(ENTRY, max_size=4))))
 def test_nothing_of_any_draft_is_lost_in_its_form(lists: dict[str, Any]) -> None:
     """Whatever stands where a list belongs: rows, and what they cannot say in the text, are the same draft in the same order."""
     first = {"lang": "en", "headline": "A", "summary": "B"}
@@ -111,7 +112,7 @@ def test_nothing_of_any_draft_is_lost_in_its_form(lists: dict[str, Any]) -> None
     again = read(typed(fields), {})
     assert again.problems == ()
     said = json.loads(again.raw)
-    for name in TABLES:
+    for name in PARTS:
         assert _plain(name, said.get(name)) == _plain(name, held.get(name))
 
 
@@ -121,12 +122,8 @@ def _plain(name: str, held: Any) -> Any:
         return [_plain(name, each) for each in held] or None
     if not isinstance(held, dict) or not held:
         return held or None
-    usual = {("role", "infrastructure"), ("actionable", False)} if name == "observables" else set()
-    found = {
-        key: each
-        for key, each in held.items()
-        if (key, each if isinstance(each, (str, bool)) else None) not in usual
-    }
+    usual = {("role", "infrastructure"), ("notify_affected", "True"), ("round", "1")}
+    found = {key: each for key, each in held.items() if each is not False and (key, str(each)) not in usual}
     if name == "personal_data":
         found.pop("flag", None)  # follows from the observables where nobody has chosen it
     return found

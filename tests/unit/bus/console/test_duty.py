@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import sqlite3
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, closing
@@ -13,10 +14,15 @@ import httpx
 from bus import desk
 from bus.console import Demonstration, Reading
 from bus.console.pages import end_worsened
+from bus.console.pages.needs import MOST_NEEDS
+from bus.hub.exchange import receipt_queue
+from bus.hub.picture import clocked, open_store, ringing
 from bus.policy import Clearance
 from schemas.parts import Area, Ref
-from schemas.vocab import Certainty, MsgType, RefRel, Severity, Tlp, Urgency
-from tests.support.consoles import EVERYTHING, Speaker, client, fill, form_of, numbers, shelf, sign_in
+from schemas.subject import channel_of
+from schemas.vocab import Certainty, MsgType, ReceiptStage, RefRel, Severity, Tlp, Urgency
+from tests.support.consoles import EVERYTHING, HUB, Speaker, client, fill, form_of, numbers, shelf, sign_in
+from tests.support.hubs import STREAM, judged
 from tests.support.world import NOW
 
 HOME = (Area(scope="national", country="XA"),)
@@ -103,6 +109,69 @@ async def test_what_is_put_aside_is_seen_by_all_and_comes_back(tmp_path: Path) -
         assert len(page["needs"]) == 1
         (back,) = page["since"]["returned"]
         assert (back["words"], back["why"]) == ("Results portal is slow", "it was ended by hand")
+
+
+async def test_what_is_put_aside_makes_room_for_what_waits(tmp_path: Path) -> None:
+    """Needs you is never empty because all that it had room for was put aside; nor is what is handed over."""
+    path = tmp_path / "store.db"
+    csirt = Speaker("xb-csirt", areas=HOME)
+    for n in range(MOST_NEEDS + 2):
+        csirt.say(f"Slow portal {n}", 300 - n, **GRAVE)
+    await fill(path, csirt.made)
+    async with at_desk(path) as opened:
+        first = [need["about"] for need in (await picture(opened))["needs"]]
+        assert len(first) == MOST_NEEDS
+        for about in first:
+            done = await sent(opened, f"/b/{about}/snooze", end="60", reason="The provider is on it.")
+            assert done.status_code == 303
+        page = await picture(opened)
+        left = {message.bulletin.id for message in csirt.made} - set(first)
+        assert {need["about"] for need in page["needs"]} == left
+        assert {each["words"] for each in page["snoozed"]} <= {f"Slow portal {n}" for n in range(14)}
+        assert {need["about"] for need in (await opened.get("/handover.json")).json()["open"]} == left
+        assert (await sent(opened, "/handover", words="All is slow.")).status_code == 303
+        (shift,) = (await opened.get("/handover.json")).json()["shifts"]
+        assert {line["address"] for line in shift["lines"]} == {f"/b/{each}" for each in (*first, *left)}
+
+
+async def test_what_is_acknowledged_needs_nobody_at_once(tmp_path: Path) -> None:
+    """And what comes needs somebody as soon as it is taken in, though a page was made a moment before."""
+    path = tmp_path / "store.db"
+    csirt = Speaker("xb-csirt", areas=HOME)
+    one = csirt.say("Results portal is slow", 300, **GRAVE)
+    law = clocked.law_of(shelf().registry, HUB)()
+    async with open_store(path, hold_s=0.0) as store:
+        await store.settle([judged(one, shelf().registry())], STREAM, None, NOW)
+        async with at_desk(path) as opened:
+            assert (await picture(opened))["needs"] == []
+            while await store.write(lambda db: ringing.advance(db, law, NOW)):
+                pass
+            assert len((await picture(opened))["needs"]) == 1
+            receipt = (ReceiptStage.ACKNOWLEDGED, one.digest, one.bulletin.id, channel_of(one.bulletin))
+            await store.write(lambda db: receipt_queue.add(db, *receipt, NOW.timestamp()))
+            assert (await picture(opened))["needs"] == []
+
+
+async def test_a_form_counts_from_when_it_is_whole(tmp_path: Path) -> None:
+    """Who sends it slowly acts at its end: what had to be fresh at its beginning is not any more."""
+    path, now = tmp_path / "store.db", [NOW]
+    await fill(path, [])
+
+    async def slowly(form: str) -> AsyncIterator[bytes]:
+        yield f"form={form}&words=All+is".encode()
+        now[0] += dt.timedelta(seconds=20)
+        yield b"+quiet."
+
+    async with (
+        desk.Desk.open(path.with_name("desk.db"), numbers(5)) as held,
+        client(path, roles=ROLES, held=held, clock=lambda: now[0]) as opened,
+    ):
+        await sign_in(opened)
+        form = form_of((await opened.get("/")).text)
+        kind = {"content-type": "application/x-www-form-urlencoded"}
+        assert (await opened.post("/handover", content=slowly(form), headers=kind)).status_code == 303
+        (shift,) = (await opened.get("/handover.json")).json()["shifts"]
+    assert dt.datetime.fromisoformat(shift["at"]) == NOW + dt.timedelta(seconds=20)
 
 
 BAD = {

@@ -84,7 +84,7 @@ def rows_of(body: bytes) -> list[list[str]]:
 
 def test_every_list_has_its_forms() -> None:
     """Those that the documents name, and no other."""
-    expected = "/b.atom /b.csv /channels.atom /channels.csv /clocks.csv /clocks.ics /drills.csv /e.csv /e.ics /i.atom /i.csv"
+    expected = "/b.atom /b.csv /channels.atom /channels.csv /clocks.atom /clocks.csv /clocks.ics /drills.atom /drills.csv /e.atom /e.csv /e.ics /i.atom /i.csv"
     assert " ".join(FORMS) == f"{expected} /quarantine.atom /quarantine.csv"
 
 
@@ -188,6 +188,22 @@ def test_a_feed_is_read(store: Path) -> None:
                 assert each.tags[0].term == each.rights == f"TLP:{row['tlp'].upper()}"
                 assert each.link == f"http://console.example/b/{row['id']}"
             assert [each.title for each in first.entries if each.title.startswith("Withdrawn: ")]
+
+    asyncio.run(go())
+
+
+@pytest.mark.parametrize("path", ["/clocks.atom", "/e.atom", "/drills.atom"])
+def test_a_feed_tells_what_has_happened(store: Path, path: str) -> None:
+    """The last first; no deadline and no window says that it changed at a time that has not come."""
+
+    async def go() -> None:
+        async with signed_in(store) as c:
+            found = feedparser.parse((await c.get(path)).content)
+        assert not found.bozo
+        times = [each.updated_parsed for each in found.entries]
+        assert times == sorted(times, reverse=True)
+        assert times[0] <= NOW.utctimetuple()
+        assert len({each.id for each in found.entries}) == len(times)
 
     asyncio.run(go())
 

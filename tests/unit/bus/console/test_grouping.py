@@ -11,12 +11,16 @@ from typing import Any
 import httpx
 import pytest
 
+from bus.console import Reading
+from bus.console.incidents import joined_of
+from bus.desk.decisions import Decision, Verdict
 from bus.errors import StoreError
 from bus.hub.picture import together
+from bus.policy import Clearance
 from schemas.parts import Ref
 from schemas.vocab import FeedbackKind, RefRel, Severity, Tlp
-from tests.support.consoles import Speaker, fill, form_of, signed_in
-from tests.support.world import Message
+from tests.support.consoles import AUDIENCES, EVERYTHING, Speaker, fill, form_of, shelf, signed_in
+from tests.support.world import NOW, Message
 from tests.unit.bus.console.test_incidents import AREA, console, fresh
 
 NAMED = {"incident_id": "0197a1b0-0000-7000-8000-000000000001"}
@@ -192,6 +196,32 @@ def test_what_was_not_looked_at_goes_by_its_author(tmp_path: Path, monkeypatch: 
             assert (await grouped(client))["A flood begins"][0] == "A flood ends"
 
     asyncio.run(go())
+
+
+async def test_what_was_decided_about_a_hidden_bulletin_moves_no_other(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """That a person keeps one apart from something hidden is not known by where it stands; from an old one, it is."""
+    monkeypatch.setattr(
+        together.together, "__kwdefaults__", {**(together.together.__kwdefaults__ or {}), "most": 2}
+    )
+    path = tmp_path / "store.db"
+    wide, narrow = Speaker("xa-emb"), Speaker("xa-csirt", tlp=Tlp.AMBER_STRICT, audience="eu-csirts")
+    old, hidden, one, _ = (
+        speaker.say(text, age).bulletin.id
+        for speaker, text, age in ((wide, "Old", 900), (narrow, "Hidden", 800), (wide, "One", 700), (wide, "Two", 600))
+    )  # fmt: skip
+    await fill(path, [*wide.made, *narrow.made])
+    low = Clearance(ceiling=Tlp.GREEN, audiences=AUDIENCES)
+
+    async def apart(clearance: Clearance, other: str) -> frozenset[str]:
+        made = Decision(n=1, incident=other, bulletin=one, verdict=Verdict.SPLIT, why="", by="ann", at=0.0)
+        async with Reading.open(path, shelf()) as reading:
+            return (await reading.ask(lambda db: joined_of(db, clearance, NOW, [made], ()))).apart
+
+    assert await apart(low, hidden) == frozenset()
+    assert await apart(EVERYTHING, hidden) == {one, hidden}
+    assert await apart(low, old) == {one, old}
 
 
 def test_nothing_of_an_incident_above_what_is_asked_for_is_said(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from bus.hub.picture import refused
 from bus.policy import Clearance
 from schemas.vocab import Phase, Status, Tlp
 from tests.support import consoles
@@ -29,13 +30,22 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
         moment = NOW.timestamp() - 60
         alarm = "INSERT INTO alarms (channel, reason, detail, began) VALUES (?, 'fork', 'twice', ?)"
         db.execute(alarm, (HIDDEN, moment))
-        marks = {
-            "at": moment, "reason": "fork", "detail": "", "subject": "", "headers": "[]", "payload": b"", "digest": "x",
-            "channel": HIDDEN, "seq": 1, "kids": "[]", "variant": "x", "size": 0,
-        }  # fmt: skip
-        names, values = ", ".join(marks), ", ".join("?" * len(marks))
-        db.execute(f"INSERT INTO quarantine ({names}) VALUES ({values})", list(marks.values()))
+        refuse(db, HIDDEN, 1, moment)
     return path
+
+
+def refuse(db: sqlite3.Connection, channel: str, count: int, moment: float) -> None:
+    """So many refusals on a channel, a second after each other up to a moment."""
+    rows = (
+        {
+            "at": moment - n, "reason": "fork", "detail": "", "subject": "", "headers": "[]", "payload": b"x",
+            "digest": f"{channel} {n}", "channel": channel, "seq": n + 1, "kids": "[]", "variant": "x", "size": 0,
+        }
+        for n in range(count)
+    )  # fmt: skip
+    first = next(rows)
+    names, values = ", ".join(first), ", ".join(f":{each}" for each in first)
+    db.executemany(f"INSERT INTO quarantine ({names}) VALUES ({values})", [first, *rows])
 
 
 @pytest.mark.parametrize(
@@ -68,6 +78,32 @@ def test_a_refusal_above_a_reader_is_counted_for_its_audience_alone(store: Path)
 
     assert asyncio.run(hidden(AUDIENCES)) == 1
     assert asyncio.run(hidden(AUDIENCES - {"eu-dsc"})) == 0
+
+
+def test_a_flood_of_refusals_of_one_author_hides_no_other_and_costs_no_page_more(tmp_path: Path) -> None:
+    """What was refused of others before it is listed all the same; of one channel so many are counted, and no more."""
+    path = tmp_path / "store.db"
+    asyncio.run(consoles.fill(path, [Speaker("xa-csirt").say("One", 50)]))
+    flood, other = "xb-csirt/actual.green.community", "xa-emb/actual.green.community"
+    many = refused.MOST_COUNTED + 10
+    with closing(sqlite3.connect(path)) as db, db:
+        refuse(db, other, 1, NOW.timestamp() - 7200)
+        refuse(db, HIDDEN, many, NOW.timestamp() - 3600)
+        refuse(db, flood, many, NOW.timestamp() - 1800)
+        looked_at: list[int] = []
+        db.set_progress_handler(lambda: looked_at.append(1), 1000)
+        counted = [refused.lately(db, each, NOW.timestamp() - 86_400) for each in (flood, other, None)]
+        assert counted == [refused.MOST_COUNTED, 1, 0]
+        assert len(looked_at) < 100  # a hundred thousand steps of the machine; to read the rows takes more
+
+    async def go() -> None:
+        async with signed_in(path, GREEN) as c:
+            page = (await c.get("/quarantine.json")).json()
+            assert {each["claimed"] for each in page["refused"]} == {flood, other}
+            assert (len(page["refused"]), page["is_cut_short"], page["hidden"]) == (100, True, 100)
+            assert page["day"] == refused.MOST_COUNTED + 1
+
+    asyncio.run(go())
 
 
 def test_readiness_counts_the_exercises_that_its_reader_may_read(tmp_path: Path) -> None:

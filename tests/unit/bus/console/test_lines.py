@@ -11,6 +11,7 @@ import uvicorn
 
 from bus.console import lines
 from bus.console.shield import Receive, Scope, Send
+from tests.support.waiting import longest
 
 WORDS = (b"", b"GET / HTTP/1.1\r\nhost: x\r\n", b"POST / HTTP/1.1\r\nhost: x\r\ncontent-length: 9\r\n\r\n1")
 
@@ -49,10 +50,10 @@ async def test_who_opens_lines_and_keeps_the_console_waiting_is_cut_off() -> Non
         silent.append(opened)
     asking, asked = await asyncio.open_connection("127.0.0.1", port)
     asked.write(b"GET / HTTP/1.1\r\nhost: x\r\n\r\n")
-    assert (await asyncio.wait_for(asking.readuntil(b"ok"), 5)).startswith(b"HTTP/1.1 200")
+    assert (await asyncio.wait_for(asking.readuntil(b"ok"), longest())).startswith(b"HTTP/1.1 200")
     for reader, _ in silent[:9]:
         with contextlib.suppress(ConnectionResetError):
-            assert await asyncio.wait_for(reader.read(), 5) == b""
+            assert await asyncio.wait_for(reader.read(), longest()) == b""
     assert not hearing.at_eof()
     for each in (writer, asked, *(each for _, each in silent)):
         each.close()
@@ -81,6 +82,6 @@ async def test_no_part_of_a_page_waits_for_the_browser() -> None:
     listening = lines.listening("127.0.0.1", 0)
     async with await asyncio.get_running_loop().create_server(Noting, sock=listening):
         _, writer = await asyncio.open_connection(*listening.getsockname()[:2])
-        line = await asyncio.wait_for(made.get(), 5)
+        line = await asyncio.wait_for(made.get(), longest())
         assert line.get_extra_info("socket").getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
         writer.close()

@@ -4,16 +4,24 @@ from __future__ import annotations
 
 import asyncio
 import csv
+import datetime as dt
 import io
 from pathlib import Path
 from typing import Any
 
+from bus.console import Reading
+from bus.console.interrupts import MOST_UNREAD, unread
 from bus.console.pages.clocks import LISTED, MOST
 from bus.console.pages.needs import MOST_NEEDS
 from bus.hub.clocks import ACKNOWLEDGEMENT
-from schemas.parts import Action
+from schemas.parts import Action, Area
+from schemas.vocab import Certainty, Severity, Urgency
 from tests.support import consoles
 from tests.support.consoles import HUB, Speaker, signed_in
+from tests.support.world import NOW
+
+HOME = (Area(scope="national", country="XA"),)
+GRAVE = {"severity": Severity.SEVERE, "urgency": Urgency.IMMEDIATE, "certainty": Certainty.OBSERVED}
 
 
 def listed(twin: Any) -> dict[str, int]:
@@ -81,6 +89,32 @@ def test_a_flood_of_duties_of_one_author_hides_no_duty_of_another(tmp_path: Path
             assert "One duty" in {each["about"] for each in handed["promised"]} | {
                 each["title"] for each in handed["open"]
             }
+
+    asyncio.run(go())
+
+
+def test_a_flood_of_the_gravest_duties_hides_nothing_less_grave_of_others(tmp_path: Path) -> None:
+    """Whatever one author says is gravest: what another asks for stands there too, and interrupts."""
+    flood, other = Speaker("xa-emb", areas=HOME), Speaker("xb-csirt", areas=HOME)
+    for n in range(MOST_UNREAD + 2):
+        flood.say(f"A flood, part {n}", 3_600 - n, **{**GRAVE, "severity": Severity.EXTREME})
+    asks = (Action(kind="monitor", text="Look.", to=(HUB,), due=consoles.at(-90_000)),)
+    other.say("One duty", 4 * 3600.0, actions=asks)
+    other.say("One to read", 4 * 3600.0, **GRAVE)
+    path = tmp_path / "store.db"
+    asyncio.run(consoles.fill(path, other.made, now=NOW - dt.timedelta(hours=3.5)))
+    asyncio.run(consoles.fill(path, flood.made, now=NOW - dt.timedelta(minutes=50)))
+
+    async def go() -> None:
+        async with signed_in(path) as c:
+            needs = (await c.get("/picture.json")).json()["needs"]
+            assert {"One duty", "One to read"} < {each["title"] for each in needs}
+            assert len(needs) == MOST_NEEDS
+            assert [each["priority"] for each in needs] == sorted(each["priority"] for each in needs)
+        async with Reading.open(path, consoles.shelf()) as reading:
+            found = await reading.ask(lambda db: unread(db, consoles.shelf(), consoles.EVERYTHING, NOW))
+        assert len(found) == MOST_UNREAD
+        assert "One to read" in {each.headline for each in found}
 
     asyncio.run(go())
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import re
 from pathlib import Path
 from typing import Any
@@ -74,6 +75,11 @@ async def test_findings_stand_beside_their_row_with_and_without_scripts(tmp_path
         assert "R62" in wrong
         assert re.search(r'name="observables\.1\.value"[^>]* aria-invalid="true"', wrong)
         assert "aria-invalid" not in row(page.text, "actions.0.")
+        folded = '<details class="panel folded"><summary><h2 id="law">'
+        assert folded in page.text
+        page = await mara.send("/publish/check", **{**typed, "actions.0.kind": "request-takedown-order"})
+        assert folded.replace('folded"', 'folded" open') in page.text
+        assert "R11" in page.text.partition('data-found="rights"')[2][:900]
         told = (await mara.send("/publish/check.json", **typed)).json()["said"]["findings"]
         assert ("observables.1.value", "R62") in {(each["field"], each["rule"]) for each in told}
         assert "personal_data" in {each["field"] for each in told}
@@ -158,6 +164,15 @@ async def test_a_cyber_incident_is_written_without_toml_and_without_scripts(tmp_
             "facts.countries": "XA, XB", "facts.loss": "1200 EUR", "n": "0", "base": "0",
             "handling.0.releasable_to": "XA, XB", "handling.0.notify_affected": "no", "ttps.0.framework": "attack-enterprise", "ttps.0.id": "T1498",
             "evidence.0.title": "Log", "evidence.0.sha256": "0" * 64, "evidence.0.media_type": "text/plain", "evidence.0.size": "5",
+            "confidence.0.source": "B", "confidence.0.credibility": "2", "attribution.0.level": "confirmed", "attribution.0.by": "xa-csirt",
+            "actors.0.name": "Night Owls", "actors.0.kind": "hacktivist", "actors.0.public_role": "1", "targets.0.kind": "results-portal",
+            "legal.0.ref": "celex:32022L2555#23.4.a", "legal.0.role": "duty", "deadlines.0.clock": "nis2-early-warning",
+            "deadlines.0.started": "2027-05-23T17:40:00Z",
+            "observables.0.value": "192.0.2.41", "observables.0.platform": "portal",
+            "links.0.from": "actors/0", "links.0.rel": "controls", "links.0.to": "observables/0",
+            "places.0.scope": "region", "places.0.code": "XA1", "places.0.country": "XA",
+            "co_issuers.0.id": "xa-emb", "labels": "rt:election", "onset": "2027-05-23T17:40:00Z",
+            "personal_data.0.purpose": "Stop it", "personal_data.0.lawful_basis": "celex:32016R0679#6.1.e", "personal_data.0.retention_until": "2027-08-01",
         }  # fmt: skip
         page = await mara.send("/publish/save", **typed)
         assert "a whole number in digits" in page.text.partition('id="e-facts.users_affected"')[2][:300]
@@ -174,8 +189,12 @@ async def test_a_cyber_incident_is_written_without_toml_and_without_scripts(tmp_
         assert (said.handling.releasable_to, said.handling.notify_affected) == (("XA", "XB"), False)
         assert [(each.framework, each.id) for each in said.ttps] == [("attack-enterprise", "T1498")]
         assert [(each.title, each.size) for each in said.evidence] == [("Log", 5)]
+        assert said.attribution.actors[0].name == "Night Owls"
+        assert said.deadlines[0].due == dt.datetime(2027, 5, 24, 17, 40, tzinfo=dt.UTC)
+        assert [(each.id, each.kind) for each in said.co_issuers] == [("xa-emb", "emb")]
+        assert [(each.from_, each.to) for each in said.links] == [("actors/0", "observables/0")]
         again = draft_form.of_draft(encode(drafts.updated(said, NOW)), "", {})
-        assert again["facts"] == ""
+        assert (again["facts"], again["more"], again["msg_type"]) == ("", typed["more"], "update")
         for name, value in typed.items():
-            if name.startswith(("facts.", "handling.", "ttps.", "evidence.")):
+            if "." in name or name in ("labels", "onset"):
                 assert again[name] == (", ".join(value) if isinstance(value, list) else value), name

@@ -6,6 +6,7 @@ import sqlite3
 from contextlib import closing
 from pathlib import Path
 
+from bus.health import Condition, Facts, Level, OutboxFacts, StateFile, TaskFacts
 from tests.support.consoles import Speaker, fill, signed_in
 from tests.support.world import NOW
 
@@ -34,3 +35,25 @@ async def test_a_queue_says_its_last_problem_and_its_next_try(tmp_path: Path) ->
         page = (await c.get("/system")).text
         assert "tocsin hub rebuild" in page
         assert "ValueError: One" not in page
+
+
+async def test_it_says_what_hub_status_says(tmp_path: Path) -> None:
+    """Of the outbox and of messages too; the words of an error that ended a task stay out, for they may quote a bulletin."""
+    path = tmp_path / "store.db"
+    await fill(path, [])
+    outbox = OutboxFacts(waiting=3, oldest_at=NOW, compared=True, problem="no responders")
+    ended = TaskFacts(name="receipts", alive=False, problem="ValueError: The roll was copied")
+    late = Condition(name="notify", level=Level.WARNING, code="notify-late", detail="7 messages wait")
+    facts = Facts(identity="xa-hub", outbox=outbox, tasks=(ended,), more=(late,))
+    StateFile(tmp_path, "hub", clock=lambda: NOW).write(facts)
+    async with signed_in(path, files=tmp_path) as c:
+        said = {each["words"]: each for each in (await c.get("/system.json")).json()["health"]}
+        page = (await c.get("/system")).text
+    assert "3" in said["Outbox"]["detail"]
+    assert said["Notify: notify-late"] == {
+        "state": "note", "words": "Notify: notify-late", "detail": "7 messages wait", "address": "",
+    }  # fmt: skip
+    assert said["Tasks: task-died"]["state"] == "fail"
+    assert said["Program hub"]["state"] == "pass"
+    assert "The roll was copied" not in page
+    assert said["Outbox"]["detail"] in page

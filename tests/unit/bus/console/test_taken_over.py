@@ -16,7 +16,7 @@ from bus.console.asking import HubError, Line, serve
 from bus.console.errors import TooLargeError
 from bus.hub.acting import Acknowledge, Outcome, Request, messages
 from bus.tasks import in_background
-from tests.support.waiting import eventually
+from tests.support.waiting import eventually, longest
 from tests.unit.bus.console.test_child import place
 
 ODD_LINES = {
@@ -41,13 +41,13 @@ async def test_no_line_of_a_console_ends_what_answers_it_with_an_error(line: byt
     reader, writer = await asyncio.open_connection(sock=theirs, limit=messages.MOST)
     writer.write(line)
     with suppress(OSError):
-        await asyncio.wait_for(writer.drain(), 5)
+        await asyncio.wait_for(writer.drain(), longest())
     with suppress(OSError):
         writer.write_eof()
     with suppress(OSError):
-        await asyncio.wait_for(reader.read(), 5)
+        await asyncio.wait_for(reader.read(), longest())
     writer.close()
-    await asyncio.wait_for(answering, 5)
+    await asyncio.wait_for(answering, longest())
 
 
 ODD_WORDS = {
@@ -148,7 +148,7 @@ async def test_an_answer_that_is_none_ends_the_line_for_the_hub_too() -> None:
     reader, writer = await asyncio.open_connection(sock=ours)
     async with Line.open(theirs) as line:
         writer.write(b"[" * 100_000 + b"\n")
-        assert await asyncio.wait_for(reader.read(), 5) == b""
+        assert await asyncio.wait_for(reader.read(), longest()) == b""
         with pytest.raises(HubError):
             await line.ask(Acknowledge(bulletin="x", by="ann"))
     writer.close()

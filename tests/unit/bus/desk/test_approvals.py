@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from bus.desk import Act, DeskError, Role, approvals, at_command_line, drafts, people
-from bus.desk.approvals import HOLDS_S, MAX_OF_DRAFT, State
+from bus.desk.approvals import BACK_S, HOLDS_S, MAX_OF_DRAFT, State
 from bus.desk.refusals import MAX_APPROVALS
 from bus.desk.sessions import FRESH_S
 from schemas.codec import digest
@@ -92,7 +92,10 @@ REFUSED: dict[str, tuple[Callable[[Case], object], str]] = {
     "by the command line": (lambda case: case.approve(at_command_line(NOW)), "desk-role"),
     "twice": (lambda case: (case.approve(), case.approve(case.bob)), "approval-over"),
     "too late": (lambda case: case.approve(later(case.carl, HOLDS_S)), "approval-over"),
-    "before it was asked for": (lambda case: case.approve(later(case.carl, -1)), "approval-over"),
+    "long before it was asked for": (
+        lambda case: case.approve(later(case.carl, -BACK_S - 1)),
+        "approval-over",
+    ),
     "after the draft was changed": (
         lambda case: (case.save(case.ann, b"two"), case.approve()),
         "approval-over",
@@ -197,6 +200,18 @@ def test_a_second_person_approves_and_it_is_used_once() -> None:
     case.approve(later(case.carl, FRESH_S, fresh=False))
     used = case.spend(later(case.ann, HOLDS_S - 1))
     assert (used.state, used.decided_by, used.digest) == (State.SPENT, "carl", digest(b"one"))
+
+
+def test_a_clock_that_is_set_back_voids_no_approval() -> None:
+    """By some seconds, it is given and used all the same; by more, another can be asked for."""
+    case = Case()
+    case.approve(later(case.carl, -5))
+    assert case.spend(later(case.ann, -BACK_S)).state is State.SPENT
+    case = Case()
+    before = later(case.ann, -BACK_S - 1)
+    again = approvals.ask(case.db, before, case.draft.n, case.draft.digest)
+    carl = later(case.carl, -BACK_S)
+    assert approvals.approve(case.db, carl, again.n, case.draft.digest).state is State.APPROVED
 
 
 def test_who_may_not_see_a_draft_neither_approves_nor_sees_that_it_waits() -> None:

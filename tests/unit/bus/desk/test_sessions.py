@@ -48,6 +48,14 @@ def test_when_a_session_ends(role: Role, used: float, later: float, ended: bool)
     assert is_over(db, token, NOW + later) is ended
 
 
+def test_a_session_of_a_clock_that_was_ahead_is_none() -> None:
+    """It would last for a year; one that began before the clock was set back by some seconds goes on."""
+    db = bare()
+    token = signed_in(db, "ann", Role.DUTY)
+    assert not is_over(db, token, NOW - 60)
+    assert is_over(db, token, NOW - 365 * 86_400)
+
+
 @pytest.mark.parametrize("token", ["", "x", "A" * 43, "A" * 10_000, "\ud800", "' OR 1=1 --"])
 def test_what_is_no_session_is_none(token: str) -> None:
     """Said alike for all."""

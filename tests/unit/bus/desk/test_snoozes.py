@@ -6,6 +6,7 @@ import math
 import sqlite3
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
@@ -55,6 +56,20 @@ def test_the_longest_snooze_is_seven_days() -> None:
     """To the second."""
     db = bare()
     put(db, person(db, "ann", Role.DUTY), until=NOW + LONGEST_S)
+
+
+def test_what_a_clock_that_was_ahead_put_aside_comes_back() -> None:
+    """It would be aside for a year; by some seconds less nothing changes."""
+    db = bare()
+    act = person(db, "ann", Role.DUTY)
+    ahead = msgspec.structs.replace(act, at=NOW + 365 * 86_400)
+    put(db, ahead, until=ahead.at + LONGEST_S)
+    assert snoozes.holding(db, msgspec.structs.replace(ahead, at=ahead.at - 5)) != []
+    assert snoozes.holding(db, act) == []
+    assert snoozes.open_bulletins(db, NOW) == []
+    put(db, act)
+    (back,) = snoozes.ended(db, act, NOW - 1)
+    assert (back.ended_why, back.ended_at) == (Ended.TIME, NOW)
 
 
 def test_a_thing_is_put_aside_once() -> None:

@@ -140,6 +140,7 @@ ANSWERS: dict[str, tuple[list[tuple[str, str, str, float]], bool, float | None]]
     # to, by, verdict, seconds after the bulletin; met; after how long
     "nothing": ([], False, None),
     "at once": ([(ID, "xb-csirt", "ack", 0)], True, 0),
+    "before its speaker knows that it is kept": ([(ID, "xb-csirt", "ack", -0.2)], True, 0),
     "in the last moment": ([(ID, "xb-csirt", "ack", 60)], True, 60),
     "too late": ([(ID, "xb-csirt", "ack", 60.5)], False, 60.5),
     "somebody else": ([(ID, "xb-dsc", "ack", 5)], False, None),

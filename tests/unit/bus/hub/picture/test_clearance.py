@@ -339,7 +339,7 @@ def test_clocks_are_read_by_it() -> None:
         for each in ast.walk(source)
         if isinstance(each, ast.FunctionDef) and "attr='execute'" in ast.dump(each)
     ]
-    assert executing == ["_as_seen", "ask", "_pairs"]
+    assert executing == ["owed_as_of", "_as_seen", "ask", "_pairs"]
     with pytest.raises(ValueError, match="no LIMITS"), admitted([]) as (db, _):
         ask(db, Clearance(ceiling=Tlp.RED, audiences=frozenset()), "SELECT c.rule FROM clocks c")
 

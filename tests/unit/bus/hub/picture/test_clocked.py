@@ -404,7 +404,8 @@ def test_a_clock_that_becomes_late_rings_once() -> None:
         assert ringing.is_due(db, LAW(), later)
         swept(db, later)
         assert rung(db) == wanted[:1]
-        swept(db, NOW)
+        assert not ringing.is_due(db, LAW(), NOW + HOUR)
+        swept(db, NOW + HOUR)
         hub.clear(db)
         hub.apply_many(db, rows)
         swept(db, later)
@@ -416,6 +417,25 @@ def test_a_clock_that_becomes_late_rings_once() -> None:
             (last.bulletin.id,),
         )
         assert (row["tlp_rank"], row["audience"]) == (TLP_RANK[Tlp.GREEN], "community")
+
+
+def test_a_clock_of_this_machine_that_was_wrong_silences_nothing() -> None:
+    """It was a year ahead for a moment: what rang then too early rings at its time, and what comes later rings, too."""
+    author = Channel()
+    first = author.say(body=ASKS, age_s=8000)
+    later = author.say(body=msgspec.structs.replace(ASKS, respond_by=NOW + 3 * HOUR), age_s=6000)
+    with admitted([judged(each, REGISTRY) for each in (first, later)]) as (db, rows):
+        Projection(LAW).apply_many(db, rows)
+        swept(db)
+        swept(db, NOW + 365 * DAY)
+        assert [each for each, _ in rung(db)] == [first.bulletin.id, later.bulletin.id]
+        assert ringing.is_due(db, LAW(), NOW)
+        swept(db, NOW)
+        assert len(rung(db)) == 2
+        for n, message in ((2, first), (4, later)):
+            swept(db, NOW + n * HOUR)
+            assert rung(db)[-1][0] == message.bulletin.id
+        assert len(rung(db)) == 4
 
 
 def test_a_store_of_before_there_was_the_table_has_it_made() -> None:
