@@ -175,6 +175,7 @@ class Renderer:
             "stamp": texts.stamp,
             "both": partial(texts.both, say, zone),
             "span": partial(texts.span, say),
+            "took": partial(texts.took, say),
             "day": partial(texts.day, say),
             "number": partial(texts.number, say),
             "left": lambda moment: texts.left(say, moment, now),

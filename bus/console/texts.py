@@ -65,6 +65,14 @@ def span(say: Language, seconds: float) -> str:
     return say("%(m)s min", m=minutes) if minutes else say("%(s)s s", s=whole)
 
 
+def took(say: Language, seconds: float) -> str:
+    """A length of time in which seconds count: `1 min 30 s`; from an hour on as `span`."""
+    minutes, rest = divmod(int(abs(seconds)), _MINUTE)
+    if not 0 < minutes < 60 or not rest:
+        return span(say, seconds)
+    return say("%(m)s min %(s)s s", m=minutes, s=rest)
+
+
 def left(say: Language, moment: dt.datetime, now: dt.datetime) -> str:
     """How long until a moment: `in 46 min`, `43 min late`."""
     seconds = (moment - now).total_seconds()

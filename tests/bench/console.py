@@ -41,12 +41,12 @@ SESSIONS = 25
 ROWS, IN_FORCE, CLIENTS, ROUNDS = 100_000, 14_000, 500, 40
 PUSHED, EVERY_S = 40, 0.25
 PAGES = (
-    "/", "/b", "/b?order=time&ended=1", "/b?q=issuer:xa-csirt", "/b/{id}", "/i", "/clocks", "/channels", "/publish", "/approvals",
-    "/e", "/drills", "/handover", "/quarantine", "/feeds", "/people", "/audit", "/me", "/system", "/wall", "/picture.json", "/b.json",
+    "/", "/b", "/b?order=time&ended=1", "/b?q=issuer:xa-csirt", "/b/{id}", "/i", "/clocks", "/channels", "/publish", "/publish?kind=cyber-threat", "/approvals",
+    "/e", "/drills", "/handover", "/quarantine", "/feeds", "/people", "/audit", "/me", "/system", "/help", "/wall", "/picture.json", "/b.json",
 )  # fmt: skip
 FILES = (
-    "/b.csv", "/b.atom", "/i.csv", "/i.atom", "/clocks.csv", "/clocks.ics", "/channels.csv", "/channels.atom", "/e.csv", "/e.ics",
-    "/drills.csv", "/quarantine.csv", "/quarantine.atom",
+    "/b.csv", "/b.atom", "/i.csv", "/i.atom", "/clocks.csv", "/clocks.atom", "/clocks.ics", "/channels.csv", "/channels.atom", "/e.csv", "/e.atom", "/e.ics",
+    "/drills.csv", "/drills.atom", "/quarantine.csv", "/quarantine.atom",
 )  # fmt: skip
 SEARCHES = ("/b?q=flood", "/b?q=n900", "/b?q=res*", "/b?q=observable:203.0.113.7")
 FIRST_BYTE_MS = ((100_000, 50.0), (10_000_000, 150.0))
