@@ -41,7 +41,7 @@ SESSIONS = 25
 ROWS, IN_FORCE, CLIENTS, ROUNDS = 100_000, 14_000, 500, 40
 PUSHED, EVERY_S = 40, 0.25
 PAGES = (
-    "/", "/b", "/b?order=time&ended=1", "/b?q=issuer:xa-csirt", "/b/{id}", "/i", "/clocks", "/channels", "/publish", "/publish?kind=cyber-threat", "/approvals",
+    "/", "/b", "/b?order=time&ended=1", "/b?q=issuer:xa-csirt", "/b/{id}", "/i", "/clocks", "/channels", "/publish", "/approvals",
     "/e", "/drills", "/handover", "/quarantine", "/feeds", "/people", "/audit", "/me", "/system", "/help", "/wall", "/picture.json", "/b.json",
 )  # fmt: skip
 FILES = (

@@ -10,8 +10,8 @@ from bus.console.forms import Form, calendar, feed, table
 from bus.console.pages import bulletins, clocks, incidents, list_items, quarantine
 from bus.languages import marked
 
-MOST_ROWS = 1000
-"""Of a table that goes on at another address."""
+MOST_ROWS, MOST_BULLETINS = 1000, 500
+"""Of a file; a table of bulletins goes on at another address, so that no file keeps other readers waiting."""
 Notes = tuple[str, ...]
 
 
@@ -60,7 +60,7 @@ _BULLETINS = (
         name="bulletins",
         list=marked("Bulletins"),
         items=list_items.of_bulletins,
-        most=MOST_ROWS,
+        most=MOST_BULLETINS,
         next=attrgetter("next"),
         notes=_of_table,
         incidents="besides",
