@@ -293,7 +293,7 @@ class Entrance:
             raise BadRequestError("this page is too old to be sent; load it anew", reason="form-token")
         async with request.form(max_files=0, max_fields=MOST_FIELDS) as form:
             fields = fields_of((name, value) for name, value in form.multi_items() if isinstance(value, str))
-        request.state.typed = fields
+        request.state.typed = fields if site == "same-origin" else {}
         sent = fields.get("form", "").encode()
         if not secret or not hmac.compare_digest(sent, form_token(secret).encode()):
             raise BadRequestError("this page is too old to be sent; load it anew", reason="form-token")

@@ -18,6 +18,7 @@ from bus.console.voices import COOKIE as COOKIE_OF_VOICE
 from bus.console.voices import Voice, Voices
 
 HOME = "/"
+_WAYS_IN = ("/sign-in", "/set-password", "/passkeys")
 LONG, MOST_WORDS = 60, 40
 """A text without a space is shown again where it is so long; so many are."""
 
@@ -43,13 +44,14 @@ def form_token(secret: str) -> str:
 
 
 def typed_of(request: Request) -> Mapping[str, str]:
-    """The fields of a form that was sent from this console, without its token and passwords; none before it is read."""
+    """The fields of a form that a browser says it has sent from this console, without its token; none before it is read.
+
+    None of a form with a password, and none of a way to sign in: they hold secrets, and nothing that anybody has composed.
+    """
     fields: Mapping[str, str] = getattr(request.state, "typed", {})
-    return {
-        name: value
-        for name, value in fields.items()
-        if name != "form" and value and not name.startswith("password")
-    }
+    if request.url.path.startswith(_WAYS_IN) or any(name.startswith("password") for name in fields):
+        return {}
+    return {name: value for name, value in fields.items() if name != "form" and value}
 
 
 def words_of(fields: Mapping[str, str]) -> list[str]:
