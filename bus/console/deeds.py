@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 from contextlib import suppress
 from urllib.parse import quote
@@ -14,7 +15,7 @@ from bus.console import limits
 from bus.console.asked import parameters
 from bus.console.common import Common, base_of, filled
 from bus.console.doing import Doing
-from bus.console.errors import BadRequestError, SignedOutError
+from bus.console.errors import BadRequestError, SignedOutError, TooManyError
 from bus.console.failures import wrong
 from bus.console.page import Content, Deed, Done, Failed, Page
 from bus.console.pages import PAGES
@@ -22,6 +23,8 @@ from bus.console.people import DeedError, Session, SignInError
 from bus.console.rendering import frame_of
 from bus.console.showing import Showing
 from bus.console.signing import HOME, address_of, metered, sent_away, typed_of, words_of
+from bus.desk import household
+from bus.errors import StoreError
 
 NOT_FRESH = "not-fresh"
 """The desk wants a password that was just given: who sent the form is led to the page for that, and back."""
@@ -36,16 +39,22 @@ class Deeds:
     def __init__(self, common: Common, showing: Showing) -> None:
         """Take what all that answers has, and what shows pages."""
         self._common, self._showing = common, showing
-        self._checks = limits.Meter(limits.CHECKS)
+        self._checks, self._words = limits.Meter(limits.CHECKS), limits.Meter(limits.WORDS)
 
     async def do(self, deed: Deed, request: Request) -> Response:
         """Do what a form asks for, then lead back to its page; a refusal is shown on that page, with what was typed."""
         common = self._common
-        session, token = await common.entrance.session(request)
+        try:
+            session, token = await common.entrance.session(request)
+            if session is not None:
+                metered(self._checks if deed.is_often else common.readers, token)
+        except (StoreError, TooManyError):
+            await self._keep_words(request)
+            raise
         if session is None:
-            await self._keep_words(request, token)
+            if await self._keep_words(request):
+                raise SignedOutError("you are signed out; sign in in another tab, then send it again here")
             return sent_away(request, as_json=False)
-        metered(self._checks if deed.is_often else common.readers, token)
         # Before the time is read: who sends a form slowly, for as long as a request may take, would act at its beginning.
         fields = await common.entrance.form(request, token)
         doing = Doing(
@@ -81,18 +90,18 @@ class Deeds:
             return common.entrance.entered(request, done.token, done.address or HOME)
         return RedirectResponse(done.address or HOME, status_code=303)
 
-    async def _keep_words(self, request: Request, token: str) -> None:
-        """What somebody has written is shown again where the session has ended meanwhile.
+    async def _keep_words(self, request: Request) -> bool:
+        """Whether somebody has written words in a form that cannot be taken now: they are read, so that the page of the error has them.
 
-        Raises:
-            SignedOutError: the form has words of a person.
+        To read a form costs more than to refuse it, so a few are read for one address.
         """
         if request.headers.get("sec-fetch-site") != "same-origin" or request.url.path.endswith(".json"):
-            return
+            return False
+        if self._words.wait(household(address_of(request)), time.monotonic()):
+            return False
         with suppress(BadRequestError):
-            await self._common.entrance.form(request, token)
-        if words_of(typed_of(request)):
-            raise SignedOutError("you are signed out; sign in in another tab, then send it again here")
+            await self._common.entrance.form(request, self._common.entrance.token(request))
+        return bool(words_of(typed_of(request)))
 
     async def _refused(
         self, deed: Deed, page: Page, doing: Doing, request: Request, session: Session, problem: Exception

@@ -11,6 +11,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 
 from bus.console import shield
+from bus.console.asked import place_here
 from bus.console.asking import HubError
 from bus.console.common import Common
 from bus.console.errors import AgainError, PageError
@@ -28,6 +29,7 @@ _SAFE: Mapping[str, str] = {
     ),
     "store-failed": marked("Nothing is lost: the bus keeps what was said."),
     "hub-silent": marked("Nothing is lost. If it was done, it is not done again."),
+    "request-slow": marked("Nothing is lost. It may have been done: look before you send it again."),
     "store-slow": marked("Nothing is lost. Ask for less, or try again in a moment."),
     "page-missing": marked("Nothing was changed."),
     "too-many-requests": marked("Nothing is lost. What is open in other tabs stays as it is."),
@@ -122,7 +124,7 @@ class Failures:
             safe=voice.say.plain(_SAFE.get(told.reason, SAFE)), hub=common.entrance.hub_name(),
             words_kept=words_of(fields), fields=fields if again and words_of(fields) else {},
             sent_to=address_asked(request), form=form_token(common.entrance.token(request)),
-            again=request.url.path if request.method == "GET" and told.status not in (403, 404) else HOME,
+            again=place_here(request.url.path) if request.method == "GET" and told.status not in (403, 404) else HOME,
         )  # fmt: skip
         return HTMLResponse(html, status_code=told.status)
 

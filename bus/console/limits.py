@@ -27,6 +27,8 @@ FILES = Rate(burst=30, per_s=0.5)
 """Of a person who takes lists away as files: each is up to twenty pages."""
 FEED = Rate(burst=10, per_s=1 / 60)
 """Of one feed address: a program asks it a few times an hour."""
+WORDS = Rate(burst=20, per_s=1)
+"""Of an address whose forms cannot be taken: their words are read all the same, to be shown."""
 SIGN_IN = Rate(burst=30, per_s=0.5)
 """Of an address that signs in; wrong passwords wait longer, by the name (`bus.desk.attempts`)."""
 

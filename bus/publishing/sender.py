@@ -155,7 +155,8 @@ class Sender:
                     raise  # this process sends nothing any more, so the program must not continue as if it did
             except Exception as exc:  # an internal error must not end the sending silently
                 log.exception("sender_failed", authority=self.authority_id)
-                self._stall("internal", repr(exc))
+                # The words of the error may quote a bulletin, and not everybody who reads how the outbox is may read that.
+                self._stall("internal", f"an internal error, {type(exc).__name__}; the log says more")
             if not moved:
                 mark = await self._pause(connection, mark)
 

@@ -72,9 +72,9 @@ def _end_of(entry: Mapping[str, Any], registry: Registry) -> dict[str, Any]:
         return {}
     try:
         due = dt.datetime.fromisoformat(_text(entry, "started")) + dt.timedelta(seconds=clock.due_s)
+        return {"due": encode_time(due)} if due.tzinfo is not None else {}
     except (ValueError, OverflowError):
         return {}  # the rules say what is wrong with the time
-    return {"due": encode_time(due)} if due.tzinfo is not None else {}
 
 
 def _record_of(entry: Mapping[str, Any], registry: Registry) -> dict[str, Any]:

@@ -57,9 +57,13 @@ class Inject(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Exercise(msgspec.Struct, frozen=True, kw_only=True):
-    """One exercise, as far as this hub holds it; `met` of the `expected` answers came in time, where it has conducted it."""
+    """One exercise, as far as this hub holds it; `met` of the `expected` answers came in time, where it has conducted it.
+
+    `first` is the id of the bulletin whose headline is its title.
+    """
 
     id: str
+    first: str
     title: str
     began: dt.datetime
     ended: dt.datetime
@@ -135,7 +139,7 @@ def _exercises(asked: Asked) -> Iterator[tuple[Exercise, list[Inject]]]:
         injects.sort(key=lambda each: each.row.at)
         times = sorted(reply.after_s for each in injects for reply in each.replies)
         exercise = Exercise(
-            id=name, title=injects[0].row.headline, began=injects[0].row.at, ended=injects[-1].row.at, injects=len(injects),
+            id=name, first=injects[0].row.id, title=injects[0].row.headline, began=injects[0].row.at, ended=injects[-1].row.at, injects=len(injects),
             answers=len(times), authorities=len({reply.by for each in injects for reply in each.replies}),
             median_s=times[len(times) // 2] if times else None,
             met=sum(one.is_met for each in injects for one in each.expected), expected=sum(len(each.expected) for each in injects),

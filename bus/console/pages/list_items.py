@@ -151,7 +151,7 @@ def of_drills(content: drills.Drills) -> Iterator[Item]:
     """Each exercise."""
     for each in content.exercises:
         yield Item(
-            key=each.id, tlp=content.marking, at=each.ended, path=f"/drills/{quote(each.id, safe='')}", title=each.title,
+            key=each.id, bulletin=each.first, tlp=content.marking, at=each.ended, path=f"/drills/{quote(each.id, safe='')}", title=each.title,
             words=f"{each.injects} bulletins, {each.answers} answers of {each.authorities} authorities.",
             cells=(
                 "EXERCISE", content.marking, each.id, each.title, each.began, each.ended, each.injects, each.answers,

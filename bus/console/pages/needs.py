@@ -96,8 +96,9 @@ def needs(
 
 
 def _of_two(asked: Asked) -> Iterator[_Candidate]:
-    """Drafts that wait for this person."""
-    for turn, each in enumerate(asked.waiting):
+    """Drafts that wait for this person; a wall counts none above its marking."""
+    seen = (each for each in asked.waiting if asked.clearance.sees(MARKINGS[each.tlp], each.audience))
+    for turn, each in enumerate(seen):
         yield _Candidate(_OF_DRAFTS, turn, "", False, partial(_draft, asked, each))
 
 

@@ -164,12 +164,13 @@ def test_what_follows_from_the_registry_need_not_be_written() -> None:
     fields = form(
         deadlines__0__clock="gdpr-33", deadlines__0__started="2027-05-23T20:00:00+02:00", deadlines__1__clock="gdpr-33", deadlines__1__started="today",
         deadlines__2__clock="gdpr-33", deadlines__2__started="2027-05-23T20:00:00", deadlines__3__clock="far", deadlines__3__started="2027-05-23T20:00:00Z",
-        deadlines__4__clock="gdpr-33", deadlines__4__due="2027-05-24T18:00:00Z", co_issuers__0__id="xa-emb", co_issuers__1__id="xz-none",
+        deadlines__4__clock="gdpr-33", deadlines__4__due="2027-05-24T18:00:00Z",
+        deadlines__5__clock="gdpr-33", deadlines__5__started="9999-12-28T23:00:00-23:59", co_issuers__0__id="xa-emb", co_issuers__1__id="xz-none",
     )  # fmt: skip
     raw = read(typed(fields), {}, registry).raw
     assert read(of_draft(raw, "", {}), {}, registry).raw == raw
     said = json.loads(raw)
-    assert [each.get("due") for each in said["deadlines"]] == ["2027-05-26T18:00:00Z", None, None, None, "2027-05-24T18:00:00Z"]  # fmt: skip
+    assert [each.get("due") for each in said["deadlines"]] == ["2027-05-26T18:00:00Z", None, None, None, "2027-05-24T18:00:00Z", None]  # fmt: skip
     record = registry.authorities["xa-emb"]
     assert said["co_issuers"] == [
         {"id": "xa-emb", "kind": record.kind, "domain": str(record.domain), "country": record.country},

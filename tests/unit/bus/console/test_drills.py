@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import datetime as dt
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ import pytest
 from bus import drills
 from bus.drills.score import Played
 from bus.policy import Clearance
+from schemas.parts import Handling
 from schemas.vocab import FeedbackKind, Status, Tlp
 from tests.support.consoles import AUDIENCES, EVERYTHING, Speaker, fill, signed_in
 from tests.support.world import NOW
@@ -86,3 +88,19 @@ async def test_elsewhere_there_are_the_answers_alone(store: Path) -> None:
     twin, page, _ = await shown(store, EVERYTHING, None)
     assert (twin["exercise"]["expected"], twin["injects"][0]["expected"]) == (0, [])
     assert "in the report of the hub that has conducted it" in page
+
+
+async def test_an_exercise_under_embargo_is_in_no_file(tmp_path: Path) -> None:
+    """Its title is the headline of a bulletin, which goes out only when that may."""
+    path = tmp_path / "store.db"
+    held = Handling(embargo_until=NOW + dt.timedelta(days=1))
+    await fill(
+        path,
+        [Speaker("xa-csirt", status=Status.EXERCISE, exercise_id=NAME).say("Not yet", 600, handling=held)],
+    )
+    async with signed_in(path) as c:
+        assert "Not yet" in (await c.get("/drills")).text
+        for ending in ("atom", "csv"):
+            file = (await c.get(f"/drills.{ending}")).text
+            assert "Not yet" not in file
+            assert "1 is under embargo" in file

@@ -161,6 +161,8 @@ async def test_two_people_publish_what_one_has_written(tmp_path: Path) -> None:
         assert (await jonas.page("/approvals"))["waiting"][0]["n"] == request
         assert "waits for your approval" in (await jonas.to.get("/")).text
         assert "waits for your approval" not in (await mara.to.get("/")).text
+        for tlp, waits in (("green", 1), ("clear", 0)):  # a wall counts nothing above its marking
+            assert (await jonas.to.get(f"/wall.json?tlp={tlp}")).json()["waits"] == waits
         page = await jonas.page(f"/approvals/{request}")
         assert page["said"]["headline"] == "A flood of requests hits the results portal"
         assert page["said"]["digest"] == page["digest"]
