@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import sqlite3
 from collections.abc import Callable, Iterator
+from itertools import islice
 
 import msgspec
 
@@ -24,7 +25,8 @@ from bus.policy import narrowest
 from bus.storage import utc
 from schemas.vocab import Tlp
 
-MOST_OPEN, MOST_PROMISED = 60, 20
+MOST_OPEN, MOST_PROMISED, MOST_SNOOZED = 60, 20, 120
+"""Lines, together as many as the desk takes; of what is put aside those that end first."""
 _MOST_LINE = 300
 LEFT = {
     Left.OPEN: marked("Open", "handover"),
@@ -159,7 +161,7 @@ async def give(doing: Doing) -> str:
         holding = {each.n: each for each in desk.snoozes.holding(db, act)}
         items = [
             *(Item(Left.OPEN, _about(need), _cut(f"{need.title}: {need.words}")) for need in left),
-            *_aside(doing.voice.say, db, aside, holding),
+            *islice(_aside(doing.voice.say, db, aside, holding), MOST_SNOOZED),
             *(
                 Item(
                     Left.PROMISED,
@@ -191,6 +193,8 @@ def _aside(
 
 
 def _cut(words: str) -> str:
+    """A line as the desk keeps it; an author may have written what the desk takes from nobody, such as marks of direction."""
+    words = desk.shown(words)
     return words if len(words) <= _MOST_LINE else words[: _MOST_LINE - 1] + "…"
 
 

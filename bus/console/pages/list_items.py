@@ -96,7 +96,7 @@ def of_alarms(content: channels.Channels) -> Iterator[Item]:
         yield Item(
             key=f"{each.authority}/{each.channel}/{each.reason}/{each.began.isoformat()}", tlp=content.marking,
             at=each.ended or each.began, path="/channels?show=history",
-            title=f"{'Over: ' if each.ended else ''}{each.name} {each.words}",
+            title=f"{'Over: ' if each.ended else ''}{each.words}",
             words=f"{each.channel}, since {when(each.began)}. {each.detail}{ended}",
             tags=(each.reason, each.authority),
         )  # fmt: skip

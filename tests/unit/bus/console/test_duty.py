@@ -237,11 +237,14 @@ async def test_a_bulletin_that_is_put_aside_comes_back_when_it_gets_graver(tmp_p
 
 
 async def test_the_next_officer_signs_what_was_handed_over(tmp_path: Path) -> None:
-    """Open, snoozed and own words; nobody signs their own, nor what has another digest, and a reader sees none of it."""
+    """Open, snoozed and own words; nobody signs their own, nor what has another digest, and a reader sees none of it.
+
+    What authors write that is not seen, such as marks of direction, keeps no shift from being handed over.
+    """
     path = tmp_path / "store.db"
     csirt = Speaker("xb-csirt", areas=HOME)
-    csirt.say("Slow portal", 300, **GRAVE)
-    aside = csirt.say("Odd log lines", 200, **GRAVE)
+    csirt.say("Slow \u2066portal\u2069\t", 300, **GRAVE)
+    aside = csirt.say("Odd\u200f log lines", 200, **GRAVE)
     await fill(path, csirt.made)
     async with desk.Desk.open(path.with_name("desk.db"), numbers(5)) as held:
         async with client(path, roles=ROLES, held=held) as first:
