@@ -109,11 +109,23 @@ def look(asked: Asked) -> Picture:
     running = clocks.running(asked, CLOCKS)[:CLOCKS]
     pressing, waiting = needs(asked, alarms)
     titles, marks = snoozing.titles_of(asked)
+    since = since_looked(asked)
+    # A scope narrows neither what needs somebody nor what is new.
+    beside_scope = (
+        *(need.tlp for need in pressing if need.sort == "bulletin"),
+        *(group.row.tlp for group in since.groups),
+        *marks,
+    )
     (has_heard,) = asked.db.execute("SELECT EXISTS (SELECT 1 FROM admitted)").fetchone()
     return Picture(
         marking=str(
             narrowest(
-                (*counts.get("tlp", ()), *(row.tlp for row in found), *(due.tlp for due in running), *marks)
+                (
+                    *counts.get("tlp", ()),
+                    *(row.tlp for row in found),
+                    *(due.tlp for due in running),
+                    *beside_scope,
+                )
             )
             or Tlp.CLEAR
         ),
@@ -126,7 +138,7 @@ def look(asked: Asked) -> Picture:
         needs=pressing,
         needs_in_all=waiting,
         titles=titles,
-        since=since_looked(asked),
+        since=since,
         tiles=tuple(tiles(asked, heard)),
         top=top,
         day=day,

@@ -364,3 +364,18 @@ async def test_many_of_one_sort_hide_none_of_another_of_their_priority(tmp_path:
         assert (len(page["needs"]), page["needs_in_all"]) == (12, 16)
         assert [need["sort"] for need in page["needs"]].count("alarm") == 1
         assert "xa-emb/actual.green.community silent" in (await opened.get("/handover.json")).text
+
+
+async def test_a_picture_of_home_is_marked_as_what_it_needs(tmp_path: Path) -> None:
+    """What is about another country needs somebody here too: its headline stands on a page that counts only bulletins about home."""
+    path, abroad = tmp_path / "store.db", (Area(scope="national", country="XB"),)
+    narrow = Speaker("xa-csirt", areas=abroad, tlp=Tlp.AMBER_STRICT, audience="eu-csirts")
+    wide = Speaker("xb-csirt", areas=abroad)
+    for n in range(20):  # their clocks are on the page first
+        wide.say(f"Slow portal {n}", 4000 + n, **GRAVE)
+    narrow.say("Narrow news", 3700, **GRAVE)
+    await fill(path, [*narrow.made, *wide.made])
+    async with at_desk(path) as opened:
+        page = (await opened.get("/picture.json?scope=home")).json()
+        assert "Narrow news" in [each["title"] for each in page["needs"]]
+        assert page["marking"] == "amber+strict"
