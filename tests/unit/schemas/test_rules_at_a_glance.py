@@ -67,7 +67,7 @@ def test_it_knows_every_kind() -> None:
     assert set(glance._BY_BODY) == set(KINDS.values())
 
 
-@settings(max_examples=600, deadline=None)
+@settings(max_examples=300, deadline=None)
 @given(st.lists(st.sampled_from([change for _, _, change, _ in CASES]), min_size=1, max_size=4))
 def test_vectors_have_the_same_answers(changes: list[dict[str, object]]) -> None:
     """Each vector, and several of them in one bulletin."""
@@ -115,7 +115,7 @@ def test_the_words_that_are_looked_at_are_those_of_the_rules(b: Bulletin) -> Non
     assert sorted(said) == sorted(text for _, text in wording.words(b))
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=200, deadline=None)
 @given(st.lists(st.text(max_size=30) | st.text("Aa0 :-/.?Ü\u00ad\n", max_size=20), max_size=4))
 def test_what_is_plain_together_is_plain_alone(texts: list[str]) -> None:
     """None of several plain texts is odd by itself."""
@@ -288,7 +288,7 @@ FOUND_IN_WORDS = [
 ]
 
 
-@settings(max_examples=600, deadline=None, derandomize=True)
+@settings(max_examples=300, deadline=None, derandomize=True)
 @given(st.sampled_from(FOUND_IN_WORDS).flatmap(st.from_regex), st.sampled_from(["", "The ", "\n", "x "]))
 def test_what_a_rule_finds_in_words_is_odd(found: str, before: str) -> None:
     """Numbers of persons, mailboxes, classifications: the search that is quick passes over none that the rules would find."""

@@ -35,7 +35,7 @@ ODD = (
 TYPES = ("ipv4-addr", "ipv6-addr", "domain-name", "url", "email-addr", "file", "text")
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(struct(Bulletin))
 def test_every_rule_decides_about_every_bulletin(b: Bulletin) -> None:
     """However strange, as long as its types are right."""
@@ -60,7 +60,7 @@ def test_every_rule_decides_about_odd_values(value: str) -> None:
 
 
 @given(st.text(max_size=80))
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=200, deadline=None)
 def test_at_a_glance_agrees_about_words(text: str) -> None:
     """The rules that are asked say of any words what all rules say."""
     info = (Info(lang="en", headline=text or "a", summary=text or "b"),)

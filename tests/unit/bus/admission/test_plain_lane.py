@@ -646,7 +646,7 @@ def mutated(draw: st.DrawFn) -> Received:
     return message
 
 
-@settings(max_examples=1200, deadline=None)
+@settings(max_examples=600, deadline=None)
 @given(st.lists(mutated(), min_size=1, max_size=4), st.sampled_from(REGISTRIES), st.sampled_from(MOMENTS))
 def test_mutations_are_judged_alike(
     messages: list[Received], registry: VerifiedRegistry, now: dt.datetime

@@ -320,8 +320,8 @@ async def test_short_work_waits_for_one_full_group(tmp_path: Path) -> None:
             drafts = [draft(f"number {n} of {caller}") for n in range(GROUP)]
             tasks.create_task(publisher.publish_many(drafts))
         await asyncio.sleep(0)
-        (count,) = await outbox.query("SELECT count(*) FROM outbox")
-        assert count[0] <= GROUP
+        (count,) = await outbox.write(lambda db: db.execute("SELECT count(*) FROM outbox").fetchone())
+        assert count <= GROUP
 
 
 async def test_nothing_to_say_is_no_fault(tmp_path: Path) -> None:
