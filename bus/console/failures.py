@@ -14,7 +14,7 @@ from bus.console import shield
 from bus.console.asked import place_here
 from bus.console.asking import HubError
 from bus.console.common import Common
-from bus.console.errors import AgainError, PageError
+from bus.console.errors import AgainError, PageError, RefusedError
 from bus.console.signing import HOME, address_asked, form_token, typed_of, words_of
 from bus.errors import StoreError
 from bus.languages import Language, marked
@@ -23,6 +23,7 @@ from schemas.errors import TocsinError
 
 NO_PAGE, FAILED = marked("there is no such page"), marked("the page could not be made")
 SAFE = marked("Nothing was changed, and nothing is lost.")
+UNSIGNED = marked("Nothing is lost. The hub has signed nothing this time; what you have done here is kept.")
 _SAFE: Mapping[str, str] = {
     "store-missing": marked(
         "Nothing is lost: the bus keeps what was said, and the hub reads it when it starts."
@@ -70,12 +71,13 @@ _SENT_AGAIN = frozenset((401, 429, 503))
 
 
 class Wrong(msgspec.Struct, frozen=True):
-    """What went wrong, to tell: the status, the code, the words in a language, and the sentence by which its catalogue has them."""
+    """What went wrong, to tell: the status, the code, the words in a language, the sentence by which its catalogue has them, what is safe."""
 
     status: int
     reason: str
     words: str
     key: str
+    safe: str
 
 
 class Failures:
@@ -121,7 +123,7 @@ class Failures:
         html = common.renderer.page(
             "error.html", common.clock(), voice=voice, words=told.words[:1].upper() + told.words[1:],
             is_translated=voice.say.knows(told.key), reason=told.reason, request=number,
-            safe=voice.say.plain(_SAFE.get(told.reason, SAFE)), hub=common.entrance.hub_name(),
+            safe=voice.say.plain(told.safe), hub=common.entrance.hub_name(),
             words_kept=words_of(fields), fields=fields if again and words_of(fields) else {},
             sent_to=address_asked(request), form=form_token(common.entrance.token(request)),
             again=place_here(request.url.path) if request.method == "GET" and told.status not in (403, 404) else HOME,
@@ -133,7 +135,9 @@ def wrong(exc: Exception, say: Language) -> Wrong:
     """What went wrong, in a language."""
     if isinstance(exc, PageError):
         words = say(exc.text, **exc.places) if exc.places else say.plain(exc.text)
-        return Wrong(exc.status, exc.reason, words, exc.text)
+        # A desk keeps what was done there before the hub was asked.
+        safe = UNSIGNED if isinstance(exc, RefusedError) else _SAFE.get(exc.reason, SAFE)
+        return Wrong(exc.status, exc.reason, words, exc.text, safe)
     if isinstance(exc, HTTPException):
         status, reason = exc.status_code, "page-missing" if exc.status_code == 404 else "request-malformed"
         key = NO_PAGE if exc.status_code == 404 else HTTPStatus(exc.status_code).phrase.lower()
@@ -143,7 +147,7 @@ def wrong(exc: Exception, say: Language) -> Wrong:
         status, reason, key = _REFUSED.get(exc.reason, 400), exc.reason, str(exc)
     else:
         status, reason, key = 500, "page-failed", FAILED
-    return Wrong(status, reason, say.plain(key), key)
+    return Wrong(status, reason, say.plain(key), key, _SAFE.get(reason, SAFE))
 
 
 def _path_told(request: Request) -> str:

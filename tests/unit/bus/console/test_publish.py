@@ -228,7 +228,9 @@ async def test_a_refusal_that_says_nothing_of_the_draft_sets_it_not_free(tmp_pat
         n = await mara.save()
         await jonas.approve(await mara.ask(n))
         assert (await mara.publish(n)).status_code == 503
-        assert (await mara.publish(n)).status_code == 409
+        refused = await mara.publish(n)
+        assert (refused.status_code, "Nothing was changed" in refused.text) == (409, False)
+        assert "The hub has signed nothing this time" in refused.text
         changed = await mara.send("/publish/save", n=str(n), base="1", **written(headline="Another"))
         assert "has not answered yet" in changed.text
         assert (await mara.publish(n)).status_code == 303
