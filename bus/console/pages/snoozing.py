@@ -181,7 +181,7 @@ def alarm_about(asked: Asked, key: str) -> About:
     Raises:
         NotHereError: no such alarm stands, or its reader may not know of it.
     """
-    for alarm in channels.standing_alarms(asked):
+    for alarm in channels.every_alarm(asked):
         if alarm.key == key:
             return About("alarm", key, Tlp(alarm.tlp), alarm.audience)
     raise NotHereError("no such alarm stands any more")

@@ -348,6 +348,8 @@ async def test_a_silent_hub_stands_for_the_channels_of_its_country(tmp_path: Pat
         assert '<span class="vh"> alarms</span>' in (await opened.get("/b")).text
         history = (await opened.get("/channels.json?show=history")).json()["alarms"]
         assert len(history) == 4
+        beside = "xa-emb/actual.clear.public silent"  # its forms stand in the history
+        assert (await sent(opened, "/channels/call", alarm=beside, text="Nobody answers.")).status_code == 303
 
 
 async def test_many_of_one_sort_hide_none_of_another_of_their_priority(tmp_path: Path) -> None:
