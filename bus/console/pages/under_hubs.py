@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from bus.hub import watch
 from bus.trust import HUB
@@ -12,13 +12,16 @@ SILENT = "silent"
 
 
 def alone(
-    rows: Sequence[watch.alarms.AlarmRow], known: Mapping[str, AuthorityRecord]
+    rows: Sequence[watch.alarms.AlarmRow],
+    known: Mapping[str, AuthorityRecord],
+    is_aside: Callable[[watch.alarms.AlarmRow], bool],
 ) -> tuple[list[watch.alarms.AlarmRow], dict[str, int]]:
     """The alarms that are told, and by the channel of a silent hub how many more are silent with it.
 
     Args:
         rows: alarms that stand, of which their reader may know.
         known: the authorities of the registry.
+        is_aside: whether an alarm is put aside: then it stands for no other, or it would hide what falls silent after.
     """
     silent: dict[str, list[watch.alarms.AlarmRow]] = {}
     for row in rows:
@@ -28,7 +31,8 @@ def alone(
     others: dict[str, int] = {}
     under: set[str] = set()
     for mine in silent.values():
-        hub = next((row for row in mine if known[_authority(row)].kind == HUB), None)
+        hubs = (row for row in mine if known[_authority(row)].kind == HUB and not is_aside(row))
+        hub = next(hubs, None)
         if hub is not None:
             others[hub.channel] = len(mine) - 1
             under |= {row.channel for row in mine if row is not hub}

@@ -350,6 +350,11 @@ async def test_a_silent_hub_stands_for_the_channels_of_its_country(tmp_path: Pat
         assert len(history) == 4
         beside = "xa-emb/actual.clear.public silent"  # its forms stand in the history
         assert (await sent(opened, "/channels/call", alarm=beside, text="Nobody answers.")).status_code == 303
+        of_hub = {"alarm": "xa-hub/actual.green.community silent", "end": "60", "reason": "It is moved."}
+        assert (await sent(opened, "/channels/snooze", **of_hub)).status_code == 303
+        needs = {need["about"] for need in (await picture(opened))["needs"] if need["sort"] == "alarm"}
+        assert len(needs) == 3  # an alarm that is put aside hides no other
+        assert beside in needs
 
 
 async def test_many_of_one_sort_hide_none_of_another_of_their_priority(tmp_path: Path) -> None:
