@@ -12,7 +12,7 @@ import msgspec
 from bus.console.asked import Asked
 from bus.console.page import Content
 from bus.console.pages.notes import Note, notes_on
-from bus.console.pages.under_hubs import SILENT, alone
+from bus.console.pages.under_hubs import SILENT, alone, key_of
 from bus.desk import Act
 from bus.hub import picture, watch
 from bus.hub.watch import ChannelRow, Liveness
@@ -172,7 +172,7 @@ def alarms(asked: Asked, rows: Iterable[watch.alarms.AlarmRow]) -> Iterable[Alar
         authority, _, channel = row.channel.partition("/")
         parsed = Channel.parse(row.channel)
         yield Alarm(
-            key=_key(row),
+            key=key_of(row),
             tlp=str(parsed.tlp),
             audience=parsed.audience,
             authority=authority,
@@ -199,11 +199,6 @@ def standing_alarms(asked: Asked) -> tuple[Alarm, ...]:
     return tuple(_alone(asked, _standing(asked)))
 
 
-def _key(row: watch.alarms.AlarmRow) -> str:
-    """What the desk calls an alarm."""
-    return f"{row.channel} {row.reason}"
-
-
 def _standing(asked: Asked) -> list[watch.alarms.AlarmRow]:
     rows = watch.recorded_alarms(asked.db, ended=False)
     return [row for row in rows if _may_see(asked, row.channel)]
@@ -212,7 +207,7 @@ def _standing(asked: Asked) -> list[watch.alarms.AlarmRow]:
 def _alone(asked: Asked, rows: Sequence[watch.alarms.AlarmRow]) -> Iterator[Alarm]:
     """Alarms, of which that of a silent hub stands for all that is silent in its country."""
     left, others = alone(
-        rows, asked.registry.document.authorities, lambda row: ("alarm", _key(row)) in asked.aside
+        rows, asked.registry.document.authorities, lambda row: ("alarm", key_of(row)) in asked.aside
     )
     for row, alarm in zip(left, alarms(asked, left), strict=True):
         n = others.get(row.channel, 0) if row.reason == SILENT else 0

@@ -39,5 +39,10 @@ def alone(
     return [row for row in rows if row.reason != SILENT or row.channel not in under], others
 
 
+def key_of(row: watch.alarms.AlarmRow) -> str:
+    """What the desk calls an alarm."""
+    return f"{row.channel} {row.reason}"
+
+
 def _authority(row: watch.alarms.AlarmRow) -> str:
     return row.channel.partition("/")[0]
