@@ -119,12 +119,12 @@ class Failures:
             body = msgspec.json.encode({"reason": told.reason, "detail": told.words, "request": number})
             return Response(body, status_code=told.status, media_type="application/json")
         voice, fields = common.voice(request), typed_of(request)
-        again = told.status in _SENT_AGAIN or told.reason == "form-token"
+        words, again = words_of(fields), told.status in _SENT_AGAIN or told.reason == "form-token"
         html = common.renderer.page(
             "error.html", common.clock(), voice=voice, words=told.words[:1].upper() + told.words[1:],
             is_translated=voice.say.knows(told.key), reason=told.reason, request=number,
             safe=voice.say.plain(told.safe), hub=common.entrance.hub_name(),
-            words_kept=words_of(fields), fields=fields if again and words_of(fields) else {},
+            words_kept=words, fields=fields if again and words else {},
             sent_to=address_asked(request), form=form_token(common.entrance.token(request)),
             again=place_here(request.url.path) if request.method == "GET" and told.status not in (403, 404) else HOME,
         )  # fmt: skip

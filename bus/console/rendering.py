@@ -23,8 +23,8 @@ from bus.console.pages import (
     TO_DO,
     VERDICTS,
     Listed,
+    how_many_stand,
     refused_in_a_day,
-    standing_alarms,
     title_of,
 )
 from bus.console.people import Viewer
@@ -75,7 +75,7 @@ def frame_of(asked: Asked) -> Frame:
     """The frame of a page, from the snapshot that the page is made from."""
     db = asked.db
     refused = refused_in_a_day(asked)
-    alarms = len(standing_alarms(asked))
+    alarms = how_many_stand(asked)
     given = sum(each.is_granted for each in asked.waiting)
     counts = {
         "/publish": (given, given > 0, asked.say("to publish")),

@@ -258,7 +258,12 @@ def listed(db: sqlite3.Connection, act: Act) -> list[Person]:
         DeskError: `desk-role`.
     """
     check_may(act, Action.SEE_PEOPLE)
-    return [_person(row) for row in db.execute("SELECT * FROM people ORDER BY id")]
+    return _every(db)
+
+
+def administrators(db: sqlite3.Connection) -> list[str]:
+    """The names of the active administrators, for pages that say who helps."""
+    return sorted(each.name for each in _every(db) if each.is_active and Role.ADMINISTRATOR in each.roles)
 
 
 def names(db: sqlite3.Connection) -> dict[str, str]:
@@ -287,6 +292,10 @@ def get(db: sqlite3.Connection, id_: str) -> Person:
     if (person := find(db, id_)) is None:
         raise not_there("person")
     return person
+
+
+def _every(db: sqlite3.Connection) -> list[Person]:
+    return [_person(row) for row in db.execute("SELECT * FROM people ORDER BY id")]
 
 
 def _person(row: sqlite3.Row) -> Person:

@@ -171,15 +171,16 @@ def holding(db: sqlite3.Connection, act: Act) -> list[Snooze]:
 
 def aside(db: sqlite3.Connection, act: Act) -> frozenset[tuple[str, str]]:
     """What is put aside at this moment and may be seen: its kind and its id."""
-    return _about(holding(db, act))
+    return named(holding(db, act))
 
 
 def back(db: sqlite3.Connection, act: Act, since: float) -> frozenset[tuple[str, str]]:
     """What came back after a moment and may be seen, in the same way."""
-    return _about(ended(db, act, since))
+    return named(ended(db, act, since))
 
 
-def _about(some: Iterable[Snooze]) -> frozenset[tuple[str, str]]:
+def named(some: Iterable[Snooze]) -> frozenset[tuple[str, str]]:
+    """What snoozes are about and may be seen: its kind and its id."""
     return frozenset((each.kind, each.about) for each in some if not each.is_hidden)
 
 

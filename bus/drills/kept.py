@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 
 import msgspec
@@ -35,20 +35,23 @@ def keep_report(folder: Path, report: Report) -> None:
         path.unlink(missing_ok=True)
 
 
-def reports_of(folder: Path, exercise: str) -> Iterator[Report]:
-    """The reports of an exercise, the oldest first; what cannot be read is left out.
+def reports_of(folder: Path, exercises: Collection[str]) -> Iterator[Report]:
+    """The reports of some exercises, the oldest first; what cannot be read is left out.
 
     Args:
-        folder: the state folder of the identity that has conducted it.
-        exercise: its id.
+        folder: the state folder of the identity that has conducted them.
+        exercises: their ids.
     """
-    for path in sorted((folder / FOLDER).glob(f"*-{_of(exercise)}.json"))[-MOST:]:
+    wanted = set(map(_of, exercises))
+    for path in sorted((folder / FOLDER).glob("*.json"))[-MOST:]:
+        if path.stem.rpartition("-")[2] not in wanted:
+            continue
         try:
             with path.open("rb") as file:
                 report = msgspec.json.decode(file.read(MOST_BYTES), type=Report)
         except (OSError, ValueError, RecursionError):
             continue
-        if report.exercise == exercise:
+        if report.exercise in exercises:
             yield report
 
 

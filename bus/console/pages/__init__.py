@@ -8,7 +8,7 @@ if TYPE_CHECKING:
     from bus.console.pages.answers import VERDICTS
     from bus.console.pages.bulletin_desk import sign_receipts
     from bus.console.pages.catalogue import DEEDS, LISTS, PAGES
-    from bus.console.pages.channels import standing_alarms
+    from bus.console.pages.channels import how_many_stand
     from bus.console.pages.clocks import by_turns, duties, fairly
     from bus.console.pages.draft_form import CHOICES
     from bus.console.pages.elections import TO_DO, Listed, title_of
@@ -33,9 +33,9 @@ __all__ = [
     "duties",
     "end_worsened",
     "fairly",
+    "how_many_stand",
     "name_of",
     "refused_in_a_day",
     "sign_receipts",
-    "standing_alarms",
     "title_of",
 ]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import datetime as dt
 import sqlite3
 from collections.abc import Callable, Iterator
@@ -29,6 +28,7 @@ from bus.policy import narrowest
 from bus.subscribing import Stored, whole
 from bus.threads import Key
 from schemas.bulletin import Bulletin
+from schemas.envelope import b64u
 from schemas.parts import Observable
 from schemas.passing_on import embargo
 from schemas.vocab import Status, Tlp
@@ -166,7 +166,7 @@ def signed(asked: Asked) -> Signed:
         id=kept.id,
         audience=kept.bulletin.audience,
         signature=kept.signature,
-        payload=base64.urlsafe_b64encode(kept.payload).decode().rstrip("="),
+        payload=b64u(kept.payload),
         key=dict(key.record.jwk),
         alg=str(key.record.alg),
         kid=kept.kid,

@@ -12,7 +12,7 @@ import msgspec
 from bus.console.asked import Asked
 from bus.console.page import Content
 from bus.console.pages.notes import Note, notes_on
-from bus.console.pages.under_hubs import SILENT, alone, key_of
+from bus.console.pages.under_hubs import alone, key_of
 from bus.desk import Act
 from bus.hub import picture, watch
 from bus.hub.watch import ChannelRow, Liveness
@@ -36,8 +36,8 @@ class Reach(msgspec.Struct, frozen=True, kw_only=True):
 class Alarm(msgspec.Struct, frozen=True, kw_only=True):
     """Something that is wrong with a channel, and whom to call; `key` is its name at the desk.
 
-    `where` is the channel in words. `also` says, of a hub that is silent, how many other channels of its country are, for they are no
-    alarms of their own meanwhile.
+    `where` is the channel in words. `also` says of a silent hub how many other channels of its country are silent, which then are no
+    alarms of their own.
     """
 
     key: str
@@ -178,7 +178,7 @@ def alarms(asked: Asked, rows: Iterable[watch.alarms.AlarmRow]) -> Iterable[Alar
             authority=authority,
             name=asked.name_of(authority),
             channel=channel,
-            where=asked.say("TLP:%(tlp)s to %(audience)s", tlp=parsed.tlp.upper(), audience=parsed.audience),
+            where=picture.channel_in_words(asked.say, parsed),
             reason=row.reason,
             words=asked.say(_WORDS.get(row.reason, _OTHER), name=asked.name_of(authority), reason=row.reason),
             detail=row.detail,
@@ -199,18 +199,20 @@ def standing_alarms(asked: Asked) -> tuple[Alarm, ...]:
     return tuple(_alone(asked, _standing(asked)))
 
 
+def how_many_stand(asked: Asked) -> int:
+    """How many alarms `standing_alarms` has."""
+    return len(alone(asked, _standing(asked))[0])
+
+
 def _standing(asked: Asked) -> list[watch.alarms.AlarmRow]:
-    rows = watch.recorded_alarms(asked.db, ended=False)
-    return [row for row in rows if _may_see(asked, row.channel)]
+    return [row for row in watch.recorded_alarms(asked.db, ended=False) if _may_see(asked, row.channel)]
 
 
 def _alone(asked: Asked, rows: Sequence[watch.alarms.AlarmRow]) -> Iterator[Alarm]:
     """Alarms, of which that of a silent hub stands for all that is silent in its country."""
-    left, others = alone(
-        rows, asked.registry.document.authorities, lambda row: ("alarm", key_of(row)) in asked.aside
-    )
+    left, others = alone(asked, rows)
     for row, alarm in zip(left, alarms(asked, left), strict=True):
-        n = others.get(row.channel, 0) if row.reason == SILENT else 0
+        n = others.get(key_of(row), 0)
         words = asked.say.many(
             "%(num)s more channel of its country is silent.",
             "%(num)s more channels of its country are silent.",

@@ -216,7 +216,7 @@ def by_turns(some: Iterable[Owed], rank: Callable[[Owed], int] = lambda _: 0) ->
 def fairly(some: Iterable[T], author: Callable[[T], str], few: int) -> list[T]:
     """The same in their order, but what goes beyond so many of one author after all others.
 
-    Whoever asks for much, and calls it all the gravest, hides nothing of others where a list is cut.
+    An author who asks for much, and calls all of it grave, does not push others off a list that is cut.
     """
     seen, beyond = Counter[str](), list[tuple[bool, T]]()
     for each in some:

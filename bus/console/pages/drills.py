@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 
 import msgspec
 
@@ -123,17 +123,16 @@ def _exercises(asked: Asked) -> Iterator[tuple[Exercise, list[Inject]]]:
     found, _ = rows.listed(asked, most=MOST, order=rows.TIME, ended=True, status=Status.EXERCISE)
     by_row = {row.row: row for row in found}
     marks = ", ".join("?" * len(by_row))
-    scores: dict[str, dict[str, tuple[drills.Scored, ...]]] = {}
-    for kept in whole(
-        asked.db.execute(f"SELECT * FROM admitted WHERE row IN ({marks}) ORDER BY row", list(by_row))
-    ):
-        if kept.bulletin.kind == "feedback":
-            continue
-        name = kept.bulletin.exercise_id or NO_NAME
-        if name not in scores:
-            scores[name] = _scores(asked, name)
+    sql = f"SELECT * FROM admitted WHERE row IN ({marks}) ORDER BY row"
+    said = [
+        (kept.bulletin.exercise_id or NO_NAME, kept)
+        for kept in whole(asked.db.execute(sql, list(by_row)))
+        if kept.bulletin.kind != "feedback"
+    ]
+    scores = _scores(asked, {name for name, _ in said})
+    for name, kept in said:
         replies = tuple(_replies(asked, kept))
-        expected = tuple(_expected(asked, scores[name].get(kept.bulletin.id, ()), kept, replies))
+        expected = tuple(_expected(asked, scores.get((name, kept.bulletin.id), ()), kept, replies))
         groups.setdefault(name, []).append(Inject(row=by_row[kept.rowid], replies=replies, expected=expected))
     for name, injects in groups.items():
         injects.sort(key=lambda each: each.row.at)
@@ -147,11 +146,16 @@ def _exercises(asked: Asked) -> Iterator[tuple[Exercise, list[Inject]]]:
         yield exercise, injects
 
 
-def _scores(asked: Asked, exercise: str) -> dict[str, tuple[drills.Scored, ...]]:
-    """What was expected of whom, by the id of the bulletin, where this hub has conducted the exercise."""
+def _scores(asked: Asked, exercises: Collection[str]) -> dict[tuple[str, str], tuple[drills.Scored, ...]]:
+    """What was expected of whom, by the exercise and the id of the bulletin, in the exercises that this hub has conducted."""
     folder = asked.shelf.files
-    reports = () if folder is None else drills.reports_of(folder, exercise)
-    return {step.id: step.expected for report in reports for step in report.steps if step.id is not None}
+    reports = () if folder is None else drills.reports_of(folder, exercises)
+    return {
+        (report.exercise, step.id): step.expected
+        for report in reports
+        for step in report.steps
+        if step.id is not None
+    }
 
 
 def _expected(

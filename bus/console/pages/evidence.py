@@ -1,11 +1,9 @@
-"""Evidence: a refused message as it came, as a file for the authority in whose name it was said, or for whoever looks into it.
+"""Evidence: a refused message as it came, as a file for an authority or a person who investigates it.
 
-What it says was not believed, its marking neither: only who may read all that the hub reads takes it away.
+Neither its content nor its marking was believed, so only a person who may read all that the hub reads can take it.
 """
 
 from __future__ import annotations
-
-import base64
 
 import msgspec
 
@@ -14,6 +12,7 @@ from bus.console.errors import NotHereError
 from bus.console.page import Bytes, Content
 from bus.console.people import Looked
 from bus.storage import utc
+from schemas.envelope import b64u
 
 
 class Evidence(Bytes, frozen=True, kw_only=True):
@@ -23,7 +22,7 @@ class Evidence(Bytes, frozen=True, kw_only=True):
 
 
 def may_take(asked: Asked) -> bool:
-    """Whether the reader may take evidence away: whoever may read all that the hub itself reads."""
+    """Whether the reader may take evidence: only a person who may read all that the hub itself reads."""
     return asked.clearance.covers(clearance_of_hub(asked.registry, asked.hub))
 
 
@@ -48,12 +47,12 @@ def look(asked: Asked) -> Evidence:
         "stream_seq": row["stream_seq"],
         "digest": row["digest"],
         "headers": msgspec.Raw(row["headers"].encode()),
-        "payload": _encoded(row["payload"]),
+        "payload": b64u(row["payload"]),
     }
     return Evidence(
         marking=str(asked.clearance.ceiling),
         note=asked.say("What stands here was refused. None of it is shown anywhere else as if it were true."),
-        payload=_encoded(msgspec.json.format(msgspec.json.encode(told), indent=2)),
+        payload=b64u(msgspec.json.format(msgspec.json.encode(told), indent=2)),
         file=f"refused-{digest}.json",
         digest=digest,
     )
@@ -64,7 +63,3 @@ def taken(content: Content) -> Looked | None:
     if not isinstance(content, Evidence):
         return None
     return Looked(how="exported", words=f"evidence {content.digest}")
-
-
-def _encoded(data: bytes) -> str:
-    return base64.urlsafe_b64encode(data).decode().rstrip("=")

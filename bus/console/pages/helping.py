@@ -11,7 +11,7 @@ from bus import desk
 from bus.console.asked import Asked
 from bus.console.page import Content
 from bus.console.pages import channels
-from bus.desk import Act, Role
+from bus.desk import Act
 
 
 class Help(Content, frozen=True, kw_only=True):
@@ -42,9 +42,6 @@ def beside(content: Content) -> Callable[[sqlite3.Connection, Act], Content] | N
     page = content
 
     def question(db: sqlite3.Connection, _: Act) -> Content:
-        known = (desk.people.find(db, each) for each in desk.people.names(db))
-        found = (each for each in known if each is not None and each.is_active)
-        names = sorted(each.name for each in found if Role.ADMINISTRATOR in each.roles)
-        return msgspec.structs.replace(page, helpers=tuple(names))
+        return msgspec.structs.replace(page, helpers=tuple(desk.people.administrators(db)))
 
     return question

@@ -78,7 +78,7 @@ def told(
     """(what needs a person and is not put aside, what is put aside, what is back since a moment), of what the desk says."""
     names = desk.people.names(db)
     holding = desk.snoozes.holding(db, act)
-    put = desk.snoozes.aside(db, act)
+    put = desk.snoozes.named(holding)
     back = desk.snoozes.ended(db, act, since.timestamp())
     return (
         tuple(need for need in needs if (need.sort, need.about) not in put),

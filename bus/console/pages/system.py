@@ -142,14 +142,7 @@ def beside(content: Content) -> Callable[[sqlite3.Connection, Act], Content] | N
 
     def question(db: sqlite3.Connection, _: Act) -> Content:
         waits, since = desk.duty.still_unsigned(db)
-        mine = Queue(
-            name=page.unsigned.name,
-            waits=waits,
-            since=_moment(since),
-            next=None,
-            problem="",
-            then=page.unsigned.then,
-        )
+        mine = msgspec.structs.replace(page.unsigned, waits=waits, since=_moment(since))
         return msgspec.structs.replace(page, unsigned=mine)
 
     return question

@@ -2,41 +2,43 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 
+from bus.console.asked import Asked
 from bus.hub import watch
 from bus.trust import HUB
-from schemas.registry import AuthorityRecord
-
-SILENT = "silent"
 
 
 def alone(
-    rows: Sequence[watch.alarms.AlarmRow],
-    known: Mapping[str, AuthorityRecord],
-    is_aside: Callable[[watch.alarms.AlarmRow], bool],
+    asked: Asked, rows: Sequence[watch.alarms.AlarmRow]
 ) -> tuple[list[watch.alarms.AlarmRow], dict[str, int]]:
-    """The alarms that are told, and by the channel of a silent hub how many more are silent with it.
+    """The alarms that are told, and by the key of a silent hub how many more are silent with it.
+
+    An alarm that is put aside stands for no other, or it would hide what falls silent after.
 
     Args:
+        asked: who asks.
         rows: alarms that stand, of which their reader may know.
-        known: the authorities of the registry.
-        is_aside: whether an alarm is put aside: then it stands for no other, or it would hide what falls silent after.
     """
+    known = asked.registry.document.authorities
     silent: dict[str, list[watch.alarms.AlarmRow]] = {}
     for row in rows:
         record = known.get(_authority(row))
-        if row.reason == SILENT and record is not None:
+        if row.reason == watch.Reason.SILENT and record is not None:
             silent.setdefault(record.country, []).append(row)
     others: dict[str, int] = {}
     under: set[str] = set()
     for mine in silent.values():
-        hubs = (row for row in mine if known[_authority(row)].kind == HUB and not is_aside(row))
+        hubs = (
+            row
+            for row in mine
+            if known[_authority(row)].kind == HUB and ("alarm", key_of(row)) not in asked.aside
+        )
         hub = next(hubs, None)
         if hub is not None:
-            others[hub.channel] = len(mine) - 1
-            under |= {row.channel for row in mine if row is not hub}
-    return [row for row in rows if row.reason != SILENT or row.channel not in under], others
+            others[key_of(hub)] = len(mine) - 1
+            under |= {key_of(row) for row in mine if row is not hub}
+    return [row for row in rows if key_of(row) not in under], others
 
 
 def key_of(row: watch.alarms.AlarmRow) -> str:

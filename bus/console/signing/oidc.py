@@ -7,7 +7,6 @@ Source: RFC 6749, section 4.1; RFC 7636 (PKCE); RFC 9207 (`iss`); OpenID Connect
 
 from __future__ import annotations
 
-import base64
 import datetime as dt
 import hashlib
 import hmac
@@ -29,6 +28,7 @@ from bus.console.signing.entrance import Entrance
 from bus.console.signing.id_tokens import Expected
 from bus.console.signing.provider import Provider
 from bus.console.signing.requests import address_of
+from schemas.envelope import b64u
 
 PATH = "/sign-in/oidc"
 BACK = "/sign-in/oidc/back"
@@ -168,7 +168,7 @@ class Oidc:
             "scope": "openid",
             "state": state,
             "nonce": nonce,
-            "code_challenge": _unpadded(hashlib.sha256(verifier.encode()).digest()),
+            "code_challenge": b64u(hashlib.sha256(verifier.encode()).digest()),
             "code_challenge_method": "S256",
         }
         if is_again:
@@ -243,7 +243,7 @@ class Oidc:
         return signed_in.token
 
     def _word(self) -> str:
-        return _unpadded(self._rng(32))
+        return b64u(self._rng(32))
 
 
 def _parameters(request: Request) -> dict[str, str]:
@@ -257,7 +257,3 @@ def _parameters(request: Request) -> dict[str, str]:
     if len(told) != len(pairs) or not 0 < len(told.get("state", "")) <= MOST_STATE:
         raise SignInError("this is no way back from a sign-on; begin it again", reason="oidc-state")
     return told
-
-
-def _unpadded(data: bytes) -> str:
-    return base64.urlsafe_b64encode(data).rstrip(b"=").decode()

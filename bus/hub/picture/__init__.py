@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from bus.hub.picture.owed import Owed, owed_as_of, owed_by, owed_within
     from bus.hub.picture.projection import open_store
     from bus.hub.picture.questions import Question
-    from bus.hub.picture.readiness import PASS, Facts, ReadinessCheck, assess
+    from bus.hub.picture.readiness import PASS, Facts, ReadinessCheck, assess, channel_in_words
     from bus.hub.picture.searching import Found, search
     from bus.hub.picture.summary import Item, Picture
     from bus.hub.picture.together import Member, Together
@@ -76,6 +76,7 @@ __all__ = [
     "answers",
     "answers_of",
     "assess",
+    "channel_in_words",
     "clocked",
     "events",
     "events_after",

@@ -128,16 +128,24 @@ def _channels(name: str, facts: Facts) -> ReadinessCheck:
     if not rows:
         return ReadinessCheck("channels", name, UNKNOWN, say("this identity may read none of its channels"))
     wrong = [
-        say("%(channel)s has contradicted itself", channel=_named(say, row)) for row in rows if row.forks
+        say("%(channel)s has contradicted itself", channel=channel_in_words(say, Channel.parse(row.name)))
+        for row in rows
+        if row.forks
     ]
     wrong += [
-        say("%(channel)s is %(state)s", channel=_named(say, row), state=say.plain(str(row.state)))
+        say(
+            "%(channel)s is %(state)s",
+            channel=channel_in_words(say, Channel.parse(row.name)),
+            state=say.plain(str(row.state)),
+        )
         for row in rows
         if row.state not in (Liveness.LIVE, Liveness.UNHEARD)
     ]
     if wrong:
         return ReadinessCheck("channels", name, FAIL, "; ".join(wrong))
-    unheard = [_named(say, row) for row in rows if row.state == Liveness.UNHEARD]
+    unheard = [
+        channel_in_words(say, Channel.parse(row.name)) for row in rows if row.state == Liveness.UNHEARD
+    ]
     if unheard:
         return ReadinessCheck(
             "channels", name, UNKNOWN, say("never heard: %(channels)s", channels=", ".join(unheard))
@@ -145,9 +153,8 @@ def _channels(name: str, facts: Facts) -> ReadinessCheck:
     return ReadinessCheck("channels", name, PASS, say.many("%(num)s live", "%(num)s live", len(rows)))
 
 
-def _named(say: Language, row: ChannelRow) -> str:
+def channel_in_words(say: Language, channel: Channel) -> str:
     """A channel by its marking and its readers."""
-    channel = Channel.parse(row.name)
     return say("TLP:%(tlp)s to %(audience)s", tlp=channel.tlp.upper(), audience=channel.audience)
 
 

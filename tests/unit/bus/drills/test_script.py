@@ -205,10 +205,10 @@ def test_reports_are_kept_by_exercise_the_newest_of_all(tmp_path: Path) -> None:
         keep_report(
             tmp_path, msgspec.structs.replace(report, started=NOW + n * SECOND, exercise=f"drill-{n % 2}")
         )
-    mine = [each.started for each in reports_of(tmp_path, "drill-1")]
+    mine = [each.started for each in reports_of(tmp_path, {"drill-1"})]
     assert mine == [NOW + n * SECOND for n in range(3, MOST + 2, 2)]
     assert len(list((tmp_path / FOLDER).iterdir())) == MOST
     for path in (tmp_path / FOLDER).iterdir():
         path.write_bytes(b'{"exercise": "drill-1"}')
-    assert list(reports_of(tmp_path, "drill-1")) == []
-    assert list(reports_of(tmp_path / "none", "drill-1")) == []
+    assert list(reports_of(tmp_path, {"drill-1"})) == []
+    assert list(reports_of(tmp_path / "none", {"drill-1"})) == []
